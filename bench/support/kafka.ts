@@ -1,0 +1,56 @@
+/** A broker, topics full of records, and nothing else running: what the broker benches need. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { startBroker } from "../../test/kafka/broker.mjs";
+
+/** How the records of a topic are made. */
+export interface Fill {
+  readonly count: number;
+  /** Distinct keys `k0`, `k1`, …; 0: every record has its own. */
+  readonly keys: number;
+  readonly bytes: number;
+  readonly partitions?: number;
+}
+
+/** A kafkajs client that is quiet. */
+export function client(bootstrap: string): Kafka {
+  return new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING });
+}
+
+/** Runs with the broker that KAFKA_BOOTSTRAP names, or with one of its own. */
+export async function withBroker<R>(run: (bootstrap: string) => Promise<R>): Promise<R> {
+  const given = process.env.KAFKA_BOOTSTRAP;
+  if (given !== undefined) return run(given);
+  const directory = await mkdtemp(path.join(tmpdir(), "headrace-bench-"));
+  const broker = await startBroker({ directory });
+  try {
+    return await run(broker.bootstrap);
+  } finally {
+    await broker.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Makes a new topic with `count` records and answers its name. */
+export async function fillTopic(bootstrap: string, name: string, fill: Fill): Promise<string> {
+  const topic = `bench-${name}-${Date.now()}`;
+  const kafka = client(bootstrap);
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic, numPartitions: fill.partitions ?? 1 }] });
+  await admin.disconnect();
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  for (let next = 0; next < fill.count; ) {
+    const size = Math.min(2000, fill.count - next);
+    const messages = Array.from({ length: size }, () => {
+      const key = `k${fill.keys === 0 ? next : next % fill.keys}`;
+      return { key, value: `${next++}`.padEnd(fill.bytes, "x") };
+    });
+    await producer.send({ topic, messages });
+  }
+  await producer.disconnect();
+  return topic;
+}

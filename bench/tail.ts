@@ -1,0 +1,30 @@
+/**
+ * One slow message among many: 50,000 × 2 ms, 1 in 200 takes 500 ms, 5,000 keys, 200 at once (B12).
+ *
+ *   node bench/tail.ts [--json] [--rounds N]
+ *
+ * The pool is the handler's own limit; the kafkajs loop groups by key and waits for the batch.
+ */
+import { parseArgs } from "node:util";
+import { tailWork } from "./support/check.ts";
+import { fillTopic, withBroker } from "./support/kafka.ts";
+import { report, takeTurns } from "./support/rounds.ts";
+import { headrace, kafkajsByKey, pool } from "./support/subjects.ts";
+
+const { values } = parseArgs({
+  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "3" } },
+});
+
+await withBroker(async (bootstrap) => {
+  const shape = { count: 50_000, keys: 5000, partitions: 1, concurrency: 200 };
+  const topic = await fillTopic(bootstrap, "tail", { ...shape, bytes: 50 });
+  const cell = { ...shape, bootstrap, topic, work: tailWork(2, 500, 200) };
+  const rounds = await takeTurns("tail", Number(values.rounds), {
+    pool: () => pool(cell),
+    "kafkajs by key": () => kafkajsByKey(cell),
+    "headrace per-key": () => headrace(cell, { distribution: "per-key" }),
+    "headrace balanced": () => headrace(cell, { distribution: "balanced" }),
+  });
+  report("tail", cell.count, rounds, "pool", values.json);
+});
+process.exit(0);

@@ -1,0 +1,126 @@
+/** Topics and groups over kafkajs's admin client. */
+import { ClosedError, SourceError } from "../../errors.ts";
+import type { Admin } from "../../source/source.ts";
+import type { ClientAdmin, ClientConstructor } from "./client.ts";
+import { describeBrokers, type KafkajsConfig, openClient } from "./config.ts";
+import { errorType, sourceError } from "./errors.ts";
+import { loadClient } from "./load.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** How often, and how many times, a new topic is looked for: 5 s in all. */
+const CREATED_POLL_MS = 50;
+const CREATED_ATTEMPTS = 100;
+
+export class KafkajsAdmin implements Admin {
+  readonly #config: KafkajsConfig;
+  #client: ClientAdmin | null = null;
+  #sockets: Sockets | null = null;
+
+  constructor(config: KafkajsConfig) {
+    this.#config = config;
+  }
+
+  async open(): Promise<void> {
+    if (this.#client !== null) return;
+    const Kafka = await loadClient(this.#config.Kafka as ClientConstructor | undefined);
+    const { client, sockets } = openClient(Kafka, this.#config);
+    const admin = client.admin(this.#config.admin ?? {});
+    try {
+      await admin.connect();
+    } catch (error) {
+      sockets.destroy();
+      const brokers = describeBrokers(this.#config);
+      throw sourceError(`Cannot connect as a broker of ${brokers} must answer`, error);
+    }
+    this.#client = admin;
+    this.#sockets = sockets;
+  }
+
+  #admin(): ClientAdmin {
+    if (this.#client !== null) return this.#client;
+    throw new ClosedError("Cannot ask the broker as the admin must be open: received no open()");
+  }
+
+  async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    // One by one: a missing topic fails the whole request, without a name.
+    for (const topic of topics) {
+      try {
+        const { topics: found } = await this.#admin().fetchTopicMetadata({ topics: [topic] });
+        counts.set(topic, found[0]?.partitions.length ?? 0);
+      } catch (error) {
+        if (error instanceof ClosedError) throw error;
+        if (errorType(error) === "UNKNOWN_TOPIC_OR_PARTITION") continue;
+        throw sourceError(`Cannot read metadata as "${topic}" must be readable`, error);
+      }
+    }
+    return counts;
+  }
+
+  /** `logEnd` is the last stable offset while a transaction is open. */
+  async logBounds(
+    topic: string,
+  ): Promise<readonly { partition: number; logStart: number; logEnd: number }[]> {
+    const admin = this.#admin();
+    try {
+      const bounds = await admin.fetchTopicOffsets(topic);
+      return bounds
+        .map(({ partition, low, high }) => ({
+          partition,
+          logStart: Number(low),
+          logEnd: Number(high),
+        }))
+        .sort((a, b) => a.partition - b.partition);
+    } catch (error) {
+      throw sourceError(`Cannot read log bounds as "${topic}" must be readable`, error);
+    }
+  }
+
+  async committed(
+    groupId: string,
+    topic: string,
+  ): Promise<readonly { partition: number; offset: number | null; metadata: string }[]> {
+    const admin = this.#admin();
+    try {
+      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      return (found?.partitions ?? [])
+        .map(({ partition, offset, metadata }) => ({
+          partition,
+          offset: Number(offset) < 0 ? null : Number(offset),
+          metadata: metadata ?? "",
+        }))
+        .sort((a, b) => a.partition - b.partition);
+    } catch (error) {
+      throw sourceError(`Cannot read offsets as group "${groupId}" must be readable`, error);
+    }
+  }
+
+  /** Settles once the topic is known to a broker. A topic that exists already is left as it is. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    const admin = this.#admin();
+    try {
+      // kafkajs's own waiting fails when the broker that it asks has not heard of the topic yet.
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions }],
+        waitForLeaders: false,
+      });
+    } catch (error) {
+      throw sourceError(`Cannot create a topic as the broker must take "${topic}"`, error);
+    }
+    for (let attempt = 1; !(await this.partitionCounts([topic])).has(topic); attempt++) {
+      if (attempt === CREATED_ATTEMPTS) {
+        throw new SourceError(`Cannot create a topic as it must appear: received "${topic}"`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, CREATED_POLL_MS));
+    }
+  }
+
+  async close(): Promise<void> {
+    const admin = this.#client;
+    this.#client = null;
+    this.#sockets?.refuse();
+    // A connection that fails to say goodbye is closed all the same.
+    await admin?.disconnect().catch(() => {});
+    this.#sockets?.destroy();
+  }
+}

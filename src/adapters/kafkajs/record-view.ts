@@ -1,0 +1,141 @@
+/** A batch of kafkajs messages as headrace reads it: by index, in place. */
+import { headerList } from "../../source/header-list.ts";
+import type { RecordBatch } from "../../source/source.ts";
+import type { MessageHeaders } from "../../types.ts";
+import type { ClientMessage, HeaderValue } from "./client.ts";
+
+/** Charged for the object of one decoded record (rule F2). */
+const RECORD_OVERHEAD_BYTES = 512;
+/** Charged for the name and the array slot of one header. */
+const HEADER_OVERHEAD_BYTES = 32;
+const MAX_DELTA = 0xffff_ffff;
+
+const NO_HEADERS = headerList([]);
+const NO_BYTES = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+function headerBytes(value: HeaderValue): Uint8Array {
+  if (value === null) return NO_BYTES;
+  return typeof value === "string" ? encoder.encode(value) : value;
+}
+
+function headersOf(message: ClientMessage): MessageHeaders {
+  const pairs: (readonly [string, Uint8Array])[] = [];
+  for (const [name, value] of Object.entries(message.headers ?? {})) {
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) pairs.push([name, headerBytes(value as HeaderValue)]);
+    else for (const one of value as readonly HeaderValue[]) pairs.push([name, headerBytes(one)]);
+  }
+  return pairs.length === 0 ? NO_HEADERS : headerList(pairs);
+}
+
+function headersLength(headers: NonNullable<ClientMessage["headers"]>): number {
+  let bytes = 0;
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === null || value === undefined) continue;
+    if (!Array.isArray(value)) bytes += (value as Uint8Array).length + HEADER_OVERHEAD_BYTES;
+    else for (const one of value) bytes += (one?.length ?? 0) + HEADER_OVERHEAD_BYTES;
+  }
+  return bytes;
+}
+
+function memoryOf(messages: readonly ClientMessage[], start: number, end: number): number {
+  let bytes = (end - start) * RECORD_OVERHEAD_BYTES;
+  for (let index = start; index < end; index++) {
+    const { key, value, headers } = messages[index] as ClientMessage;
+    if (key !== null) bytes += key.length;
+    if (value !== null) bytes += value.length;
+    if (headers !== undefined) bytes += headersLength(headers);
+  }
+  return bytes;
+}
+
+function offsetAt(messages: readonly ClientMessage[], index: number): number {
+  return Number((messages[index] as ClientMessage).offset);
+}
+
+/**
+ * Index of the first message at or above the offset; `messages.length` when there is none. O(log
+ * n).
+ */
+export function indexOfOffset(messages: readonly ClientMessage[], offset: number): number {
+  if (messages.length === 0 || offsetAt(messages, 0) >= offset) return 0;
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (offsetAt(messages, middle) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Views over messages[start, end), nothing copied. Offsets are converted for the first and the last
+ * message only, unless the log has holes there.
+ */
+class MessageView implements RecordBatch {
+  readonly count: number;
+  readonly baseOffset: number;
+  readonly offsetDeltas: Uint32Array | null;
+  readonly byteLength: number;
+  readonly #messages: readonly ClientMessage[];
+  readonly #start: number;
+
+  constructor(messages: readonly ClientMessage[], start: number, end: number) {
+    this.#messages = messages;
+    this.#start = start;
+    this.count = end - start;
+    this.baseOffset = offsetAt(messages, start);
+    const dense = offsetAt(messages, end - 1) - this.baseOffset === this.count - 1;
+    this.offsetDeltas = dense ? null : this.#deltas();
+    this.byteLength = memoryOf(messages, start, end);
+  }
+
+  #deltas(): Uint32Array {
+    const deltas = new Uint32Array(this.count);
+    for (let index = 0; index < this.count; index++) {
+      deltas[index] = offsetAt(this.#messages, this.#start + index) - this.baseOffset;
+    }
+    return deltas;
+  }
+
+  #at(index: number): ClientMessage {
+    return this.#messages[this.#start + index] as ClientMessage;
+  }
+
+  keyAt(index: number): Uint8Array | null {
+    return this.#at(index).key;
+  }
+
+  valueAt(index: number): Uint8Array | null {
+    return this.#at(index).value;
+  }
+
+  timestampAt(index: number): number {
+    return Number(this.#at(index).timestamp);
+  }
+
+  headersAt(index: number): MessageHeaders {
+    return headersOf(this.#at(index));
+  }
+}
+
+/**
+ * Record batches over messages[start…], in order: one, except where offsets are further apart
+ * than 2³² − 1.
+ *
+ * @param start Index of the first message to show; must be below `messages.length`.
+ */
+export function recordViews(messages: readonly ClientMessage[], start: number): RecordBatch[] {
+  const views: RecordBatch[] = [];
+  for (let from = start; from < messages.length; ) {
+    const reach = offsetAt(messages, from) + MAX_DELTA;
+    const whole = offsetAt(messages, messages.length - 1) <= reach;
+    const end = whole ? messages.length : indexOfOffset(messages, reach + 1);
+    views.push(new MessageView(messages, from, end));
+    from = end;
+  }
+  return views;
+}

@@ -1,0 +1,386 @@
+/** A consumer group member over kafkajs. */
+import { ClosedError, type HeadraceError, SourceError } from "../../errors.ts";
+import { invariant } from "../../invariant.ts";
+import type {
+  CommitEntry,
+  CommitOutcome,
+  Lease,
+  Source,
+  SourceFactory,
+  SourceListener,
+} from "../../source/source.ts";
+import type {
+  ClientBatch,
+  ClientConstructor,
+  ClientConsumer,
+  ClientEvents,
+  TopicData,
+} from "./client.ts";
+import { Committer } from "./committer.ts";
+import {
+  consumerOptions,
+  type GroupTimes,
+  groupTimes,
+  type KafkajsConfig,
+  openClient,
+} from "./config.ts";
+import { errorType, isAuthError, sourceError } from "./errors.ts";
+import { KafkajsLease, LeaseTable } from "./lease.ts";
+import { loadClient } from "./load.ts";
+import { Membership } from "./membership.ts";
+import { probe } from "./probe.ts";
+import { indexOfOffset, recordViews } from "./record-view.ts";
+import type { Sockets } from "./sockets.ts";
+import { readAssigned } from "./start-offsets.ts";
+import { deferred, delay, settledWithin, untilAborted } from "./wait.ts";
+
+/** What a source is opened for. */
+export type GroupSpec = Parameters<SourceFactory["open"]>[0];
+
+/**
+ * The longest time one delivery holds the fetch loop, and with it kafkajs's heartbeats; the core
+ * asks for 50 ms.
+ */
+const MAX_HOLD_MS = 1_000;
+/** What a failed start waits for its own disconnect. */
+const FAILED_START_MS = 1_000;
+/** Between attempts to read start offsets. */
+const RETRY_MS = 250;
+
+function partitionsOf(leases: readonly Lease[]): TopicData<number>[] {
+  return leases.map(({ topic, partition }) => ({ topic, partitions: [partition] }));
+}
+
+export class KafkajsSource implements Source {
+  readonly can = {
+    drainOnRevoke: true,
+    incremental: false,
+    raw: false,
+    topicIds: false,
+  } as const;
+
+  readonly #config: KafkajsConfig;
+  readonly #group: GroupSpec;
+  readonly #times: GroupTimes;
+  readonly #membership: Membership;
+  readonly #committer: Committer;
+  readonly #leases = new LeaseTable();
+  readonly #firstAssignment = deferred();
+  #listener: SourceListener | null = null;
+  #consumer: ClientConsumer | null = null;
+  #sockets: Sockets | null = null;
+  #started = false;
+  #stopping: Promise<void> | null = null;
+
+  /**
+   * @throws {RangeError} When the configured `rebalanceTimeout` leaves no room for the drain (rule
+   * R7).
+   */
+  constructor(config: KafkajsConfig, group: GroupSpec) {
+    this.#config = config;
+    this.#group = group;
+    this.#times = groupTimes(config, group.drainTimeoutMs);
+    const { sessionTimeoutMs, heartbeatIntervalMs } = this.#times;
+    const beatMs = Math.min(heartbeatIntervalMs, Math.ceil(sessionTimeoutMs / 3));
+    this.#membership = new Membership(group.groupId, beatMs, group.clock, {
+      drain: () => this.#drain(),
+      expelled: () => this.#loseAll(),
+      outOfRange: (topic, partition) => this.#outOfRange(topic, partition),
+    });
+    this.#committer = new Committer(this.#membership, group.logger, (memberId) => {
+      if (memberId === this.#membership.memberId) this.#loseAll();
+    });
+    // A source that is stopped before it started has nobody waiting here.
+    this.#firstAssignment.promise.catch(() => {});
+  }
+
+  async start(listener: SourceListener): Promise<void> {
+    this.#listener = listener;
+    try {
+      await this.#connect();
+      await this.#firstAssignment.promise;
+    } catch (error) {
+      this.#stopping ??= this.#disconnect(true);
+      await settledWithin(this.#stopping, FAILED_START_MS, this.#group.clock);
+      this.#sockets?.destroy();
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const Kafka = await loadClient(this.#config.Kafka as ClientConstructor | undefined);
+    await probe(Kafka, this.#config, this.#group);
+    this.#refuseWhenStopping();
+    const { client, sockets } = openClient(Kafka, this.#config, {
+      longRetry: true,
+      logger: this.#group.logger,
+    });
+    this.#sockets = sockets;
+    const consumer = client.consumer(
+      consumerOptions(this.#config, this.#times, {
+        groupId: this.#group.groupId,
+        assigner: this.#membership.assigner,
+        mayRestart: () => this.#stopping === null,
+      }),
+    );
+    this.#consumer = consumer;
+    if (this.#membership.cluster === null) {
+      throw new SourceError(
+        "Cannot start as the client must hand its cluster to partition assigners: " +
+          "received a client that differs from kafkajs 2.2",
+      );
+    }
+    this.#listen(consumer);
+    await this.#run(consumer);
+  }
+
+  async #run(consumer: ClientConsumer): Promise<void> {
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...this.#group.topics] });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: true,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async ({ batch }) => this.#guard("deliver", () => this.#deliver(batch)),
+      });
+    } catch (error) {
+      this.#refuseWhenStopping();
+      throw sourceError("Cannot start as the group must be joined", error);
+    }
+  }
+
+  #listen(consumer: ClientConsumer): void {
+    const on = <E extends keyof ClientEvents>(
+      event: E,
+      handle: (payload: ClientEvents[E]) => void,
+    ): unknown => consumer.on(event, ({ payload }) => this.#guard(event, () => handle(payload)));
+    on("consumer.group_join", ({ memberAssignment }) => this.#joined(memberAssignment));
+    on("consumer.end_batch_process", (end) => {
+      if (end.batchSize === 0) this.#advance(end);
+    });
+    // kafkajs stops itself before it reports a crash; its group object is gone from here on.
+    on("consumer.stop", () => this.#loseAll());
+    on("consumer.crash", ({ error, restart }) => this.#crashed(error, restart));
+  }
+
+  /** Nothing that goes wrong in a listener may reach kafkajs: it would restart the consumer. */
+  #guard<R>(what: string, act: () => R): R | undefined {
+    if (this.#stopping !== null) return undefined;
+    try {
+      return act();
+    } catch (error) {
+      this.#fail(
+        sourceError(`Cannot go on as the listener must not throw on ${what}`, error),
+        true,
+      );
+      return undefined;
+    }
+  }
+
+  #fail(error: HeadraceError, fatal: boolean): void {
+    if (this.#stopping !== null) return;
+    if (fatal && !this.#started) this.#firstAssignment.reject(error);
+    else this.#listener?.failed(error, fatal);
+  }
+
+  #crashed(error: Error, restart: boolean): void {
+    this.#loseAll();
+    const rule = restart
+      ? "Cannot consume for a moment as kafkajs restarts its consumer"
+      : "Cannot go on consuming as kafkajs has given up";
+    this.#fail(sourceError(rule, error, { retriable: restart }), !restart);
+  }
+
+  /**
+   * Runs inside kafkajs's join, before it fetches: everything is paused until the start offsets are
+   * known.
+   */
+  #joined(assignment: Record<string, readonly number[]>): void {
+    const { memberId, generation } = this.#membership;
+    const ended = this.#leases.endAll();
+    const sameMember = ended.every((lease) => lease.memberId === memberId);
+    const leases = Object.entries(assignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => new KafkajsLease(topic, partition, memberId, generation)),
+    );
+    this.#consumer?.pause(partitionsOf(leases));
+    for (const lease of leases) this.#leases.set(lease);
+    this.#membership.arm();
+    if (!sameMember) this.#listener?.lost(ended);
+    this.#listener?.joined([], sameMember ? ended : []);
+    void this.#begin(leases);
+  }
+
+  /**
+   * Looks the start offsets up, asks the core, seeks and resumes. Gives up silently when the leases
+   * end meanwhile.
+   */
+  async #begin(leases: readonly KafkajsLease[]): Promise<void> {
+    for (;;) {
+      const waiting = leases.filter((lease) => lease.state === "starting");
+      if (this.#stopping !== null || (leases.length > 0 && waiting.length === 0)) return;
+      try {
+        const { groupId, cluster, coordinator } = this.#membership;
+        if (cluster === null || coordinator === null) return;
+        const assigned =
+          waiting.length === 0 ? [] : await readAssigned(groupId, cluster, coordinator, waiting);
+        const current = assigned.filter(
+          ({ lease }) => (lease as KafkajsLease).state === "starting",
+        );
+        if (this.#stopping !== null || current.length < assigned.length) continue;
+        this.#guard("assigned", () => this.#open(current));
+        this.#started = true;
+        this.#firstAssignment.resolve();
+        return;
+      } catch (error) {
+        if (this.#stopping !== null) return;
+        const fatal = isAuthError(error);
+        this.#fail(sourceError("Cannot start reading as offsets must be known", error), fatal);
+        if (fatal) return;
+        await delay(RETRY_MS, this.#group.clock);
+        // Leaders or the coordinator may have moved. Failing here fails the next attempt, which
+        // reports it.
+        await this.#membership.refind().catch(() => {});
+      }
+    }
+  }
+
+  #open(assigned: Parameters<SourceListener["assigned"]>[0]): void {
+    const leases = assigned.map(({ lease }) => lease as KafkajsLease);
+    for (const lease of leases) lease.state = "live";
+    const starts = leases.length === 0 ? [] : (this.#listener?.assigned(assigned) ?? []);
+    for (const [index, lease] of leases.entries()) {
+      if (lease.state !== "live") continue;
+      // A seek from within `assigned` wins.
+      if (lease.position < 0) lease.position = starts[index] ?? -1;
+      invariant(lease.position >= 0, "assigned() answers a start offset for every lease");
+      this.#seekClient(lease);
+      if (!lease.paused) this.#consumer?.resume(partitionsOf([lease]));
+    }
+  }
+
+  /**
+   * Rule O12: the position lies outside the log, so the lease is lost and a new one starts by O11.
+   */
+  #outOfRange(topic: string, partition: number): void {
+    if (this.#stopping !== null) return;
+    const lost = this.#leases.get(topic, partition);
+    this.#consumer?.pause([{ topic, partitions: [partition] }]);
+    if (lost?.state !== "live") return;
+    lost.state = "ended";
+    const next = new KafkajsLease(topic, partition, lost.memberId, lost.generation);
+    this.#leases.set(next);
+    this.#guard("lost", () => this.#listener?.lost([lost]));
+    void this.#begin([next]);
+  }
+
+  /** Inside the revoke hook, before the join. */
+  async #drain(): Promise<void> {
+    const leases = this.#leases.known();
+    if (leases.length === 0 || this.#stopping !== null) return;
+    for (const lease of leases) lease.state = "draining";
+    const { rebalanceTimeoutMs, heartbeatIntervalMs, fetchWaitMs } = this.#times;
+    // The group's clock began when the first member came or left, up to a heartbeat and a fetch
+    // before we noticed.
+    const deadlineMs = rebalanceTimeoutMs - heartbeatIntervalMs - fetchWaitMs;
+    const drained = this.#guard("revoking", () => this.#listener?.revoking(leases, deadlineMs));
+    if (drained !== undefined) await settledWithin(drained, deadlineMs, this.#group.clock);
+    for (const lease of leases) if (lease.state === "draining") lease.state = "suspended";
+  }
+
+  #loseAll(): void {
+    this.#membership.disarm();
+    const lost = this.#leases.endAll();
+    if (lost.length > 0) this.#guard("lost", () => this.#listener?.lost(lost));
+  }
+
+  #deliver(batch: ClientBatch): void | Promise<void> {
+    const lease = this.#leases.get(batch.topic, batch.partition);
+    if (lease === undefined || lease.state !== "live" || lease.position < 0) return;
+    if (Number(batch.fetchedOffset) > lease.position) {
+      // The client moved on without us (a batch of an older join, a reset): back to where we are,
+      // or records are lost.
+      return this.#seekClient(lease);
+    }
+    const { messages } = batch;
+    const first = indexOfOffset(messages, lease.position);
+    const nextOffset = Number(batch.lastOffset()) + 1;
+    if (first === messages.length)
+      return this.#advance({ ...batch, lastOffset: batch.lastOffset() });
+    const highWatermark = Number(batch.highWatermark);
+    lease.position = nextOffset;
+    const views = recordViews(messages, first);
+    let held: undefined | Promise<void>;
+    for (const [index, records] of views.entries()) {
+      const next = views[index + 1]?.baseOffset ?? nextOffset;
+      const delivery = { lease, records, nextOffset: next, highWatermark };
+      held = this.#listener?.deliver(delivery) ?? held;
+    }
+    if (held === undefined) return;
+    return settledWithin(held, MAX_HOLD_MS, this.#group.clock).then(() => {});
+  }
+
+  #advance(end: { topic: string; partition: number; lastOffset: string }): void {
+    const lease = this.#leases.get(end.topic, end.partition);
+    const nextOffset = Number(end.lastOffset) + 1;
+    if (lease === undefined || lease.state !== "live" || lease.position < 0) return;
+    if (nextOffset <= lease.position) return;
+    lease.position = nextOffset;
+    this.#listener?.advanced(lease, nextOffset);
+  }
+
+  pause(lease: Lease): void {
+    const own = lease as KafkajsLease;
+    own.paused = true;
+    if (own.state === "live" && own.position >= 0) this.#consumer?.pause(partitionsOf([own]));
+  }
+
+  resume(lease: Lease): void {
+    const own = lease as KafkajsLease;
+    own.paused = false;
+    if (own.state === "live" && own.position >= 0) this.#consumer?.resume(partitionsOf([own]));
+  }
+
+  seek(lease: Lease, offset: number): void {
+    const own = lease as KafkajsLease;
+    if (own.state !== "live") return;
+    own.position = offset;
+    this.#seekClient(own);
+  }
+
+  #seekClient({ topic, partition, position }: KafkajsLease): void {
+    this.#consumer?.seek({ topic, partition, offset: String(position) });
+  }
+
+  commit(entries: readonly CommitEntry[], signal: AbortSignal): Promise<readonly CommitOutcome[]> {
+    return this.#committer.commit(entries, signal);
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping !== null) {
+      throw new ClosedError("Cannot start as the source must not be stopped: received stop()");
+    }
+  }
+
+  async stop({ leave, signal }: { leave: boolean; signal: AbortSignal }): Promise<void> {
+    this.#stopping ??= this.#disconnect(leave);
+    // Given up: the sockets are destroyed below, which ends whatever kafkajs still waits for.
+    await untilAborted(this.#stopping, signal).catch(() => {});
+    this.#sockets?.destroy();
+  }
+
+  async #disconnect(leave: boolean): Promise<void> {
+    this.#membership.stop(!leave);
+    this.#leases.endAll();
+    this.#sockets?.refuse();
+    this.#firstAssignment.reject(
+      new ClosedError("Cannot start as the source must not be stopped: received stop()"),
+    );
+    try {
+      await this.#consumer?.disconnect();
+    } catch (error) {
+      // The group finds out by itself, after the session timeout.
+      this.#group.logger.debug("kafkajs disconnect failed", { type: errorType(error) });
+    }
+  }
+}

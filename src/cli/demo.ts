@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { log, openLog } from "../adapters/log.ts";
+import type { Command } from "./command.ts";
+import { EXIT_FAILED } from "./command-error.ts";
+import { ORDERS_TOPIC } from "./demo/consume-orders.ts";
+import { type DemoResult, judge } from "./demo/demo-result.ts";
+import { DemoView } from "./demo/demo-view.ts";
+import { drawOrders, type Orders } from "./demo/orders.ts";
+import { type ParallelResult, parallelWay } from "./demo/parallel-way.ts";
+import { restartWay } from "./demo/restart-way.ts";
+import { serialWay } from "./demo/serial-way.ts";
+import { writeOrders } from "./demo/write-orders.ts";
+import { count } from "./format.ts";
+import { type Io, signalExitCode } from "./io.ts";
+import { OptionValues } from "./option-values.ts";
+
+const DEFAULT_MESSAGES = 10_000;
+const DEFAULT_KEYS = 500;
+const MAX_MESSAGES = 1_000_000;
+/** Virtual partitions and handler calls at once. */
+const LANES = 50;
+/** Orders of the serial loop: a second or two are enough to know its rate. */
+const SERIAL_SAMPLE = 300;
+
+/** `headrace demo`. */
+export const demo: Command = {
+  name: "demo",
+  summary: "shows serial, consistent and balanced processing of one partition, and a kill -9",
+  usage: "[--messages N] [--keys N] [--json]",
+  positionals: 0,
+  options: [
+    { name: "messages", value: "N", help: `orders to handle (${count(DEFAULT_MESSAGES)})` },
+    { name: "keys", value: "N", help: `customers who place them (${DEFAULT_KEYS})` },
+    { name: "json", help: "print the measurements as one JSON object and nothing else" },
+  ],
+  notes: [
+    "Everything happens in a temporary directory, which is removed at the end.",
+    "Fails when an order is missing, out of turn, or handled twice without a kill.",
+  ],
+  async run(args, io) {
+    const options = new OptionValues("demo", args);
+    const messages = options.integer("messages", 1, MAX_MESSAGES) ?? DEFAULT_MESSAGES;
+    const keys = options.integer("keys", 1, MAX_MESSAGES) ?? DEFAULT_KEYS;
+    const json = args.flag("json");
+    return await stoppable(io, async (signal) => {
+      const view = new DemoView(json ? { ...io.out, write: () => {} } : io.out, json);
+      try {
+        const result = await measure(messages, keys, view, signal);
+        if (json) io.out.write(`${JSON.stringify(result, roundNumbers)}\n`);
+        else view.report(result);
+        return result.ok ? 0 : EXIT_FAILED;
+      } finally {
+        view.clear();
+      }
+    });
+  },
+};
+
+/** Three digits are more than was measured. */
+function roundNumbers(_key: string, value: unknown): unknown {
+  return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
+}
+
+/** Runs until it ends or a signal comes; a second signal leaves at once. */
+async function stoppable(io: Io, act: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const stop = new AbortController();
+  let code = 0;
+  const unlisten = io.onSignal((signal) => {
+    if (code !== 0) io.exit(code);
+    code = signalExitCode(signal);
+    stop.abort();
+  });
+  try {
+    return await act(stop.signal);
+  } catch (error) {
+    if (code !== 0) return code;
+    throw error;
+  } finally {
+    unlisten();
+  }
+}
+
+async function measure(
+  messages: number,
+  keys: number,
+  view: DemoView,
+  signal: AbortSignal,
+): Promise<DemoResult> {
+  const workDirectory = mkdtempSync(join(tmpdir(), "headrace-demo-"));
+  try {
+    const orders = drawOrders(messages, keys);
+    const logDirectory = join(workDirectory, "log");
+    view.title(messages, keys);
+    const here = await inThisProcess(orders, logDirectory, view, signal);
+    const restarted = await view.restarted((onProgress, onKilled) => {
+      const job = { orders, lanes: LANES, logDirectory, workDirectory, signal };
+      return restartWay({ ...job, onProgress, onKilled });
+    });
+    return judge({ messages, keys, busiestKey: orders.busiest, lanes: LANES, ...here, restarted });
+  } finally {
+    rmSync(workDirectory, { recursive: true, force: true });
+  }
+}
+
+/** The part that has the log open here; the restart opens it in children. */
+async function inThisProcess(
+  orders: Orders,
+  logDirectory: string,
+  view: DemoView,
+  signal: AbortSignal,
+): Promise<Pick<DemoResult, "writeMs" | "serial" | "consistent" | "balanced">> {
+  const embedded = await openLog(logDirectory, { topics: { [ORDERS_TOPIC]: { partitions: 1 } } });
+  try {
+    const writeMs = await view.written(orders.count, (onProgress) =>
+      writeOrders(embedded, orders, onProgress),
+    );
+    const sample = Math.min(SERIAL_SAMPLE, orders.count);
+    const serial = await view.serial((onProgress) => serialWay(orders, sample, signal, onProgress));
+    const parallel = (way: "consistent" | "balanced"): Promise<ParallelResult> =>
+      view.parallel(way, (onProgress) => {
+        const source = log(embedded);
+        return parallelWay({
+          way,
+          orders,
+          lanes: LANES,
+          source,
+          logger: view.logger,
+          signal,
+          onProgress,
+        });
+      });
+    const consistent = await parallel("consistent");
+    const balanced = await parallel("balanced");
+    return { writeMs, serial, consistent, balanced };
+  } finally {
+    await embedded.close();
+  }
+}

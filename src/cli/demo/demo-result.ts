@@ -1,0 +1,66 @@
+import type { ParallelResult } from "./parallel-way.ts";
+import type { RestartResult } from "./restart-way.ts";
+import type { WayResult } from "./way.ts";
+
+/** What the demo measured; `--json` prints it. */
+export interface DemoResult {
+  readonly messages: number;
+  readonly keys: number;
+  /** Orders of the customer with most of them. */
+  readonly busiestKey: number;
+  /** Virtual partitions, and handler calls at once. */
+  readonly lanes: number;
+  readonly writeMs: number;
+  readonly serial: WayResult;
+  readonly consistent: ParallelResult;
+  readonly balanced: ParallelResult;
+  readonly restarted: RestartResult;
+  /** Rate of each way ÷ rate of the serial loop. */
+  readonly speedUp: { readonly consistent: number; readonly balanced: number };
+  /** What must hold and does not: empty when all is well. */
+  readonly failures: readonly string[];
+  readonly ok: boolean;
+}
+
+type Measured = Omit<DemoResult, "speedUp" | "failures" | "ok">;
+
+/** Adds the verdict to the measurements. */
+export function judge(measured: Measured): DemoResult {
+  const failures = findFailures(measured);
+  const { serial, consistent, balanced } = measured;
+  return {
+    ...measured,
+    speedUp: {
+      consistent: consistent.rate / serial.rate,
+      balanced: balanced.rate / serial.rate,
+    },
+    failures,
+    ok: failures.length === 0,
+  };
+}
+
+/** Every rule of the demo that was broken. */
+function findFailures({ serial, consistent, balanced, restarted }: Measured): string[] {
+  const failures: string[] = [];
+  const must = (holds: boolean, rule: string, received: number): void => {
+    if (!holds) failures.push(`${rule}: received ${received}`);
+  };
+  for (const result of [serial, consistent, balanced, restarted]) {
+    must(result.missing === 0, `${result.way}: no order may be missing`, result.missing);
+    must(result.orderBreaks === 0, `${result.way}: no order may break`, result.orderBreaks);
+  }
+  for (const result of [consistent, balanced]) {
+    must(
+      result.handledTwice === 0,
+      `${result.way}: none may be handled twice`,
+      result.handledTwice,
+    );
+  }
+  // Without the completed map a kill brings back what was done above the stored offset, and nothing else.
+  const { resumedAt, committedAtKill, doneAtKill, handledTwice } = restarted;
+  const doneAbove = doneAtKill - resumedAt;
+  must(committedAtKill > 0, "restarted: an offset must be stored before the kill", committedAtKill);
+  must(resumedAt >= committedAtKill, "restarted: it must go on where it was", resumedAt);
+  must(handledTwice === doneAbove, `restarted: ${doneAbove} may be handled again`, handledTwice);
+  return failures;
+}

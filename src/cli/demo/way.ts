@@ -1,0 +1,26 @@
+import type { CheckResult } from "./order-check.ts";
+
+/** One way of handling the orders, measured. */
+export interface WayResult extends CheckResult {
+  readonly way: "serial" | "consistent" | "balanced" | "restarted";
+  /** Orders that this way handled at least once. */
+  readonly messages: number;
+  /** Only a part was handled: `allMs` is an extrapolation. */
+  readonly sample: boolean;
+  readonly ms: number;
+  /** Milliseconds that all orders take, or would take at this rate. */
+  readonly allMs: number;
+  /** Orders per second. */
+  readonly rate: number;
+}
+
+/** Progress of a way, for the status line. */
+export interface WayProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly elapsedMs: number;
+  /** Handler calls running and how many could; absent for the serial loop. */
+  readonly running?: number;
+  readonly lanes?: number;
+  readonly lag?: number | null;
+}

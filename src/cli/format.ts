@@ -1,0 +1,28 @@
+/** A whole number with thousands separated: 10,000. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** Messages per second: 9.5/s, 158/s, 471k/s. */
+export function rate(perSecond: number): string {
+  if (!Number.isFinite(perSecond)) return "-";
+  if (perSecond >= 100_000) return `${count(perSecond / 1000)}k/s`;
+  return `${perSecond < 10 ? perSecond.toFixed(1) : count(perSecond)}/s`;
+}
+
+/** A span of time: 340 ms, 2.4 s, 64 s. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${count(ms / 1000)} s`;
+}
+
+/** A number and its noun: 1 message, 2 messages. */
+export function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+/** The filled and the empty part of a progress bar, together `width` characters. */
+export function bar(share: number, width: number): readonly [filled: string, empty: string] {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return ["━".repeat(filled), "─".repeat(width - filled)];
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+import process from "node:process";
+import { main } from "./cli.ts";
+import { processIo } from "./io.ts";
+
+const code: number = await main(process.argv.slice(2), processIo());
+// A user's module may hold timers or sockets open: what is done is done. Pending output is written first.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));

@@ -1,0 +1,38 @@
+import type { ParsedArguments } from "./command.ts";
+import { usageError } from "./command-error.ts";
+
+/** Reads typed values out of parsed arguments; each failure names the option, the rule and the value. */
+export class OptionValues {
+  readonly #cannot: string;
+  readonly #args: ParsedArguments;
+
+  /** @param act The command's name, as in "Cannot <act> as …". */
+  constructor(act: string, args: ParsedArguments) {
+    this.#cannot = `Cannot ${act} as`;
+    this.#args = args;
+  }
+
+  /** @throws {CommandError} When the option was not given. */
+  required(name: string): string {
+    const value = this.#args.text(name);
+    if (value !== undefined) return value;
+    throw usageError(`${this.#cannot} --${name} is required: received nothing`);
+  }
+
+  /** A whole number inside [min, max], or undefined when the option was not given. */
+  integer(name: string, min: number, max: number): number | undefined {
+    const text = this.#args.text(name);
+    if (text === undefined) return undefined;
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    const rule = `--${name} must be a whole number from ${min} to ${max}`;
+    throw usageError(`${this.#cannot} ${rule}: received "${text}"`);
+  }
+
+  oneOf<T extends string>(name: string, all: readonly T[]): T | undefined {
+    const text = this.#args.text(name);
+    if (text === undefined || all.includes(text as T)) return text as T | undefined;
+    const rule = `--${name} must be ${all.slice(0, -1).join(", ")} or ${all.at(-1)}`;
+    throw usageError(`${this.#cannot} ${rule}: received "${text}"`);
+  }
+}

@@ -1,0 +1,57 @@
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { SourceFactory } from "../../index.ts";
+import { usageError } from "../command-error.ts";
+
+/** Where a command reads from. */
+export interface OpenedSource {
+  readonly factory: SourceFactory;
+  /** For messages: the brokers or the directory. */
+  readonly name: string;
+}
+
+/**
+ * Makes the source that `--brokers` or `--log` names.
+ *
+ * The adapters are loaded on demand.
+ *
+ * @throws {CommandError} When both or none are given, or the value is no directory or no list of brokers.
+ */
+export async function openSource(
+  act: string,
+  brokers: string | undefined,
+  directory: string | undefined,
+  cwd: string,
+): Promise<OpenedSource> {
+  if ((brokers === undefined) === (directory === undefined)) {
+    const received = brokers === undefined ? "none" : "both";
+    throw usageError(
+      `Cannot ${act} as one of --brokers and --log is required: received ${received}`,
+    );
+  }
+  if (directory !== undefined) return await embeddedLog(act, directory, cwd);
+  return await kafka(act, brokers!);
+}
+
+async function embeddedLog(act: string, directory: string, cwd: string): Promise<OpenedSource> {
+  const path = resolve(cwd, directory);
+  // Opening would make an empty log there, and a mistyped path would look like an empty topic.
+  if (!existsSync(path) || !statSync(path).isDirectory()) {
+    throw usageError(`Cannot ${act} as --log must be a directory: received "${directory}"`);
+  }
+  const { log } = await import("../../adapters/log.ts");
+  return { factory: log(path), name: directory };
+}
+
+async function kafka(act: string, list: string): Promise<OpenedSource> {
+  const brokers = list.split(",").map((broker) => broker.trim());
+  for (const broker of brokers) {
+    const port = Number(
+      /^[^\s:]+:(\d+)$|^\[[^\s\]]+\]:(\d+)$/.exec(broker)?.slice(1).find(Boolean),
+    );
+    if (port >= 1 && port <= 65_535) continue;
+    throw usageError(`Cannot ${act} as --brokers must be HOST:PORT[,…]: received "${list}"`);
+  }
+  const { kafkajs } = await import("../../adapters/kafkajs.ts");
+  return { factory: kafkajs({ brokers, clientId: "headrace" }), name: list };
+}

@@ -1,0 +1,141 @@
+/** Every error that headrace makes itself. Message grammar: "Cannot <act> as <rule>: received <value>". */
+
+/** Codes of {@link HeadraceError}; stable, for programs to compare. */
+export type HeadraceErrorCode = `HEADRACE_${string}`;
+
+/** Shared by all copies of the library in a process. */
+const BRAND: symbol = Symbol.for("headrace.error");
+
+/** Base of all headrace errors. */
+export class HeadraceError extends Error {
+  readonly code: HeadraceErrorCode;
+  /** True when the same act may succeed later without any change. */
+  readonly retriable: boolean;
+
+  constructor(
+    message: string,
+    options: { code: HeadraceErrorCode; retriable?: boolean; cause?: unknown },
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code;
+    this.retriable = options.retriable ?? false;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** True for a headrace error of any copy of the library in this process. */
+  static is(value: unknown): value is HeadraceError {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+}
+
+/** Options that the shorthand constructors below accept. */
+export interface ErrorDetails {
+  code?: HeadraceErrorCode;
+  retriable?: boolean;
+  cause?: unknown;
+}
+
+/** A handler call failed in a way that headrace itself reports. */
+export class ProcessError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_PROCESS", ...details });
+  }
+}
+
+/** A deserializer threw; its error is the cause. */
+export class DeserializeError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_DESERIALIZE", ...details });
+  }
+}
+
+/** The client or the broker failed. */
+export class SourceError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_SOURCE", ...details });
+  }
+}
+
+/** A commit was refused for good. */
+export class CommitError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_COMMIT", ...details });
+  }
+}
+
+/** The lease that the act needs is over. */
+export class FencedError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_FENCED", ...details });
+  }
+}
+
+/** A limit was reached. */
+export class CapacityError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_CAPACITY", ...details });
+  }
+}
+
+/** The consumer, producer or log is closed. */
+export class ClosedError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_CLOSED", ...details });
+  }
+}
+
+/** The embedded log could not do what was asked. */
+export class LogError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_LOG", ...details });
+  }
+}
+
+/** Bytes of the embedded log are damaged. */
+export class CorruptLogError extends LogError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_LOG_CORRUPT", ...details });
+  }
+}
+
+/** A record could not be produced. */
+export class ProduceError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_PRODUCE", ...details });
+  }
+}
+
+/** A rule that headrace relies on does not hold: a bug, never the user's fault. */
+export class InvariantError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_INVARIANT", ...details });
+  }
+}
+
+/** An option or method that a later release will bring. */
+export class NotSupportedError extends HeadraceError {
+  constructor(what: string) {
+    super(`Cannot use ${what} as it is not supported yet`, { code: "HEADRACE_NOT_SUPPORTED" });
+  }
+}
+
+/** An error as events carry it; the object itself is the non-enumerable `error`. */
+export interface ErrorInfo {
+  readonly name: string;
+  readonly code: string | null;
+  readonly message: string;
+}
+
+/** Makes the plain form of anything thrown. */
+export function errorInfo(error: unknown): ErrorInfo {
+  const known = error instanceof Error ? error : new Error(String(error));
+  const code = (error as { code?: unknown } | null)?.code;
+  const info: ErrorInfo = {
+    name: known.name,
+    code: typeof code === "string" ? code : null,
+    message: known.message,
+  };
+  Object.defineProperty(info, "error", { value: error, enumerable: false });
+  return info;
+}

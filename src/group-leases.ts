@@ -1,0 +1,198 @@
+import { CommitPosition } from "./commit/commit-position.ts";
+import type { Committer } from "./commit/committer.ts";
+import { FencedError, SourceError } from "./errors.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { PipelineHost, PipelineStart } from "./pipeline-host.ts";
+import type { LeaseRecord } from "./report.ts";
+import type { AssignedLease, CommitOutcome, Lease, Source } from "./source/source.ts";
+import { startOffsetOf } from "./start-offset.ts";
+
+/** Kept of a drain deadline for the last commit: what a broker with nothing else to do needs. */
+export const LAST_COMMIT_MS = 4000;
+
+/** What draining some leases came to. */
+export interface DrainReport {
+  readonly drained: number;
+  readonly abandoned: number;
+  /** Leases whose last commit was not stored. */
+  readonly uncommitted: readonly Lease[];
+}
+
+/** The leases of a consumer: opened, drained and ended as its source says. */
+export class GroupLeases {
+  readonly #records = new Map<Lease, LeaseRecord>();
+  readonly #host: PipelineHost;
+  readonly #committer: Committer;
+  /** Counts of leases that are gone. */
+  processed = 0;
+  failed = 0;
+
+  constructor(host: PipelineHost, committer: Committer) {
+    this.#host = host;
+    this.#committer = committer;
+  }
+
+  all(): LeaseRecord[] {
+    return [...this.#records.values()];
+  }
+
+  of(lease: Lease): LeaseRecord | undefined {
+    return this.#records.get(lease);
+  }
+
+  find(topic: string, partition: number): LeaseRecord | undefined {
+    return this.all().find(
+      ({ pipeline: { lease } }) => lease.topic === topic && lease.partition === partition,
+    );
+  }
+
+  /**
+   * Opens a lease where O10 and O11 say.
+   *
+   * @returns Its start offset.
+   * @throws {SourceError} When the committed offset is out of range and `onOutOfRange` is "error".
+   */
+  assign(assigned: AssignedLease, source: Source): number {
+    const { lease, logEnd } = assigned;
+    const { topic, partition } = lease;
+    const { events, options } = this.#host;
+    const start = startOffsetOf(assigned, options);
+    if (start === null) throw outOfRange(assigned);
+    const { offset, stored, reset } = start;
+    const opening = { offset, gated: !stored, highWatermark: logEnd };
+    const { position } = this.#open(lease, opening, source, stored ? offset : null);
+    events.emit("assigned", { topic, partition, offset, offsetMetadata: null });
+    if (reset !== null) {
+      events.emit("offsetReset", {
+        topic,
+        partition,
+        from: reset.from,
+        to: offset,
+        reason: reset.reason,
+      });
+    }
+    // The start is stored before anything is handed out (O10).
+    if (!stored) this.#committer.changedNow(position);
+    return offset;
+  }
+
+  /** R11: ends the lease's work and begins anew at an offset, under the same lease. */
+  seek(topic: string, partition: number, offset: number, source: Source): void {
+    const record = this.find(topic, partition);
+    if (record === undefined || record.pipeline.state !== "live") {
+      const where = `${topic}#${partition}`;
+      throw new FencedError(`Cannot seek as the partition must be assigned: received ${where}`);
+    }
+    const { lease, account, gated, highWatermark, paused } = record.pipeline;
+    const flowPaused = account.paused;
+    this.#end(record);
+    // Still nothing is stored: now this offset is the start that must be, before anything is handed out (O10).
+    const opened = this.#open(lease, { offset, gated, highWatermark }, source, null);
+    opened.pipeline.paused = paused;
+    source.seek(lease, offset);
+    if (flowPaused) source.resume(lease);
+    this.#committer.changed(opened.position, true);
+  }
+
+  /**
+   * Running calls end, hooks run, what is done is committed: inside the revoke hook, or at close.
+   *
+   * @param deadlineMs Monotonic time at which running calls are given up.
+   * @param commit false: nothing is committed (R8).
+   */
+  async drain(
+    leases: readonly Lease[],
+    deadlineMs: number,
+    closing: boolean,
+    commit: boolean,
+  ): Promise<DrainReport> {
+    const records = this.#recordsOf(leases);
+    const drains = await Promise.all(
+      records.map(({ pipeline }) => pipeline.drain(deadlineMs, closing)),
+    );
+    const { clock } = this.#host.options;
+    const positions = records.map(({ position }) => position);
+    const untilMs = Math.max(deadlineMs, clock.now()) + LAST_COMMIT_MS;
+    const left = commit ? await this.#committer.flush(positions, untilMs) : [];
+    const drained = drains.reduce((sum, one) => sum + one.drained, 0);
+    const abandoned = drains.reduce((sum, one) => sum + one.abandoned, 0);
+    this.#host.events.emit("drained", { drained, abandoned });
+    const failed = positions.filter((one) => left.includes(one) || one.refusal !== null);
+    return { drained, abandoned, uncommitted: failed.map((one) => one.lease) };
+  }
+
+  /** From the end of the revoke hook to the answer of the join nothing is sent (R2). */
+  suspend(leases: readonly Lease[]): void {
+    for (const { pipeline } of this.#recordsOf(leases)) pipeline.state = "suspended";
+  }
+
+  /** The join gave these back. */
+  resume(leases: readonly Lease[]): void {
+    for (const { pipeline, position } of this.#recordsOf(leases)) {
+      pipeline.resume();
+      // A fence of the generation before is over, and what was marked since the drain could not be sent.
+      position.fenced = false;
+      this.#committer.changed(position, true);
+    }
+  }
+
+  end(leases: readonly Lease[], event: "revoked" | "lost" | null): void {
+    for (const record of this.#recordsOf(leases)) {
+      const { topic, partition } = record.pipeline.lease;
+      const offset = record.pipeline.tracker.committable;
+      this.#end(record);
+      if (event !== null) this.#host.events.emit(event, { topic, partition, offset });
+    }
+  }
+
+  #open(lease: Lease, start: PipelineStart, source: Source, stored: number | null): LeaseRecord {
+    const topic = this.#host.options.topics.get(lease.topic);
+    if (topic === undefined) {
+      throw new SourceError(
+        `Cannot take a lease as its topic was not asked for: received ${lease.topic}`,
+      );
+    }
+    const pipeline = new Pipeline(this.#host, lease, topic, start, source);
+    const position = new CommitPosition(lease, pipeline, stored, {
+      stored: (offset) => this.#stored(pipeline, offset),
+      refused: (outcome) => this.#refused(lease, outcome),
+    });
+    const record = { pipeline, position, stalledAtMs: -1 };
+    this.#records.set(lease, record);
+    return record;
+  }
+
+  #stored(pipeline: Pipeline, offset: number): void {
+    const { topic, partition } = pipeline.lease;
+    this.#host.events.emit("committed", { topic, partition, offset, mapSize: 0 });
+    if (!pipeline.gated) return;
+    pipeline.gated = false;
+    this.#host.scheduler.turn();
+  }
+
+  #refused({ topic, partition }: Lease, outcome: CommitOutcome): void {
+    if (outcome !== "denied" && outcome !== "too-large") return;
+    const what = `Cannot commit ${topic}#${partition} as the broker must accept it`;
+    this.#host.report(new SourceError(`${what}: received ${outcome}`));
+  }
+
+  #end({ pipeline, position }: LeaseRecord): void {
+    pipeline.end();
+    this.#committer.remove(position);
+    this.#records.delete(pipeline.lease);
+    this.processed += pipeline.processed;
+    this.failed += pipeline.failures;
+  }
+
+  #recordsOf(leases: readonly Lease[]): LeaseRecord[] {
+    return leases.map((lease) => this.of(lease)).filter((record) => record !== undefined);
+  }
+}
+
+function outOfRange({ lease, committed, logStart, logEnd }: AssignedLease): SourceError {
+  return new SourceError(
+    `Cannot take ${lease.topic}#${lease.partition} as the committed offset must lie in the log ` +
+      `(${logStart} to ${logEnd}): received ${committed?.offset}`,
+    { code: "HEADRACE_OUT_OF_RANGE" },
+  );
+}

@@ -1,0 +1,166 @@
+import type { Buffer } from "node:buffer";
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { replaceFile, syncDirectory, writeFully } from "./files.ts";
+import { OffsetIndex } from "./offset-index.ts";
+import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
+import { findLaterBatch, type ScanPlan, scanSegment } from "./scan-segment.ts";
+import { indexPath, SealedSegment } from "./sealed-segment.ts";
+
+/** What a crash left behind the last good batch, and was cut off. */
+export interface TornTail {
+  readonly topic: string;
+  readonly partition: number;
+  readonly file: string;
+  /** Where the file ends now. */
+  readonly position: number;
+  /** How much was cut. */
+  readonly bytes: number;
+  /** Last offset that is still there, -1 for none. */
+  readonly lastOffset: number;
+  /** What was wrong with the first batch that was cut. */
+  readonly reason: string;
+}
+
+/** The cut, without whose it was. */
+export type Cut = Omit<TornTail, "topic" | "partition">;
+
+/** The segment that is appended to. Its index lives in memory until it is sealed. */
+export class ActiveSegment implements SegmentView {
+  readonly path: string;
+  readonly baseOffset: number;
+  readonly fd: number;
+  index: OffsetIndex = new OffsetIndex();
+  size = 0;
+  nextOffset: number;
+  syncedBytes = 0;
+  lastAppendTimeUs: number = Number.NEGATIVE_INFINITY;
+  maxEventTimeUs: number = Number.NEGATIVE_INFINITY;
+  #syncing = 0;
+  #closed = false;
+
+  constructor(path: string, baseOffset: number, fd: number) {
+    this.path = path;
+    this.baseOffset = baseOffset;
+    this.nextOffset = baseOffset;
+    this.fd = fd;
+  }
+
+  /** Makes an empty segment. Fails when the file is there. */
+  static create(path: string, baseOffset: number): ActiveSegment {
+    const segment = new ActiveSegment(path, baseOffset, openSync(path, "wx+"));
+    syncDirectory(dirname(path));
+    return segment;
+  }
+
+  /**
+   * Opens the last segment: walks it and cuts a torn tail off.
+   *
+   * @param syncedBytes Where `head` says the disk had everything.
+   * @throws {CorruptLogError} When the first bad batch lies below that, or before a good one.
+   */
+  static recover(
+    path: string,
+    baseOffset: number,
+    syncedBytes: number,
+    maxEpoch: number,
+  ): { segment: ActiveSegment; cut: Cut | undefined } {
+    const segment = new ActiveSegment(path, baseOffset, openSync(path, "r+"));
+    try {
+      return { segment, cut: segment.#recover(syncedBytes, maxEpoch) };
+    } catch (error) {
+      segment.close();
+      throw error;
+    }
+  }
+
+  read(offset: number, maxBytes: number): StoredBatch[] {
+    return readBatches(this, offset, maxBytes);
+  }
+
+  /**
+   * Appends one encoded batch of `count` records. Nothing but the file has changed when it throws.
+   */
+  write(bytes: Buffer, count: number, appendTimeUs: number, maxEventTimeUs: number): void {
+    writeFully(this.fd, bytes, this.size);
+    this.index.add(this.nextOffset - this.baseOffset, this.size);
+    this.size += bytes.length;
+    this.nextOffset += count;
+    this.lastAppendTimeUs = appendTimeUs;
+    this.maxEventTimeUs = Math.max(this.maxEventTimeUs, maxEventTimeUs);
+  }
+
+  /** Makes what is written now durable, off the event loop. */
+  async sync(): Promise<void> {
+    const size = this.size;
+    this.#syncing++;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fdatasync(this.fd, (error) => (error ? reject(error) : resolve()));
+      });
+      this.syncedBytes = Math.max(this.syncedBytes, size);
+    } finally {
+      this.#syncing--;
+      if (this.#closed && this.#syncing === 0) closeSync(this.fd);
+    }
+  }
+
+  syncNow(): void {
+    fdatasyncSync(this.fd);
+    this.syncedBytes = this.size;
+  }
+
+  /**
+   * Syncs and writes the index with its footer; the caller closes this one once it has a new one.
+   */
+  seal(maxEpoch: number): SealedSegment {
+    this.syncNow();
+    const { nextOffset, size, lastAppendTimeUs, maxEventTimeUs } = this;
+    const summary = { nextOffset, logBytes: size, lastAppendTimeUs, maxEventTimeUs };
+    replaceFile(indexPath(this.path), this.index.encode(this.baseOffset, summary));
+    return new SealedSegment(this.path, this.baseOffset, summary, maxEpoch);
+  }
+
+  /** A number of a closed file may be given to another one, so a sync on its way is waited for. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#syncing === 0) closeSync(this.fd);
+  }
+
+  #recover(syncedBytes: number, maxEpoch: number): Cut | undefined {
+    const { fd, baseOffset } = this;
+    const { size } = fstatSync(fd);
+    const plan: ScanPlan = { fd, size, baseOffset, verifyFrom: syncedBytes, maxEpoch };
+    const scan = scanSegment(plan);
+    const reason = scan.problem ?? (size < syncedBytes ? "the end of the file" : undefined);
+    if (reason !== undefined) {
+      const lost = scan.position < syncedBytes;
+      if (lost || findLaterBatch(plan, scan.position, scan.nextOffset) !== -1) {
+        throw corruptAt(this.path, scan.position, reason);
+      }
+      ftruncateSync(fd, scan.position);
+      fsyncSync(fd);
+      syncDirectory(dirname(this.path));
+    }
+    this.index = scan.index;
+    this.size = scan.position;
+    this.nextOffset = scan.nextOffset;
+    this.lastAppendTimeUs = scan.lastAppendTimeUs;
+    this.maxEventTimeUs = scan.maxEventTimeUs;
+    if (syncedBytes === this.size) this.syncedBytes = syncedBytes;
+    else this.syncNow();
+    if (reason === undefined) return undefined;
+    const { position } = scan;
+    const lastOffset = scan.nextOffset - 1;
+    return { file: this.path, position, bytes: size - position, lastOffset, reason };
+  }
+}

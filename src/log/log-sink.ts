@@ -1,0 +1,73 @@
+import { ClosedError, HeadraceError, LogError } from "../errors.ts";
+import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import type { StoreShare } from "./log-source.ts";
+import type { LogStore } from "./log-store.ts";
+
+/**
+ * The writing side: the records of one batch become one stored batch. A topic that is missing is
+ * made.
+ */
+export class LogSink implements Sink {
+  readonly #openShare: () => Promise<StoreShare>;
+  #share: Promise<StoreShare> | undefined;
+
+  constructor(openShare: () => Promise<StoreShare>) {
+    this.#openShare = openShare;
+  }
+
+  async open(): Promise<void> {
+    this.#share ??= this.#openShare().catch((error: unknown) => {
+      this.#share = undefined;
+      throw error;
+    });
+    await this.#share;
+  }
+
+  async partitionCount(topic: string): Promise<number> {
+    const store = await this.#store();
+    return (store.topic(topic) ?? store.ensureTopic(topic, 1)).partitions.length;
+  }
+
+  async send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]> {
+    const store = await this.#store();
+    return batches.map((batch): SinkOutcome => {
+      try {
+        return { baseOffset: appendTo(store, batch) };
+      } catch (cause) {
+        if (HeadraceError.is(cause)) return { error: cause };
+        const rule = `Cannot append to ${batch.topic} as the log must take it`;
+        return { error: new LogError(`${rule}: received ${String(cause)}`, { cause }) };
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    const share = this.#share;
+    this.#share = undefined;
+    await (await share)?.close();
+  }
+
+  async #store(): Promise<LogStore> {
+    const share = await this.#share;
+    if (share !== undefined) return share.store;
+    throw new ClosedError("Cannot write to the log as the sink must be open: received a call");
+  }
+}
+
+/**
+ * Appends one batch.
+ *
+ * @throws {LogError} For a topic or partition that is not there, and what `PartitionLog.append()`
+ * throws.
+ */
+export function appendTo(store: LogStore, { topic, partition, records }: SinkBatch): number {
+  const log = store.topic(topic)?.partitions[partition];
+  if (log === undefined) {
+    throw new LogError(
+      `Cannot append as topic and partition must exist: received ${topic}#${partition}`,
+    );
+  }
+  const baseOffset = log.append(records);
+  store.wrote();
+  return baseOffset;
+}

@@ -1,0 +1,264 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { ClosedError, LogError, NotSupportedError } from "../errors.ts";
+import type { SinkRecord } from "../source/source.ts";
+import { GroupCoordinator } from "./group-coordinator.ts";
+import { MAX_METADATA_LENGTH } from "./group-offsets.ts";
+import {
+  type LogOptions,
+  partitionCount,
+  type ResolvedLogOptions,
+  resolveLogOptions,
+  topicName,
+} from "./log-options.ts";
+import { appendTo } from "./log-sink.ts";
+import type { StoreShare } from "./log-source.ts";
+import { LogStore } from "./log-store.ts";
+import type { PartitionLog } from "./partition-log.ts";
+import type { StoredBatch } from "./read-batches.ts";
+import type { TopicLog } from "./topic-log.ts";
+
+/** What a group has stored for a partition; `offset` is the next one to read, null for none. */
+export interface StoredOffset {
+  readonly partition: number;
+  readonly offset: number | null;
+  readonly metadata: string;
+}
+
+/** An open log. Methods reject with ClosedError after `close()`. */
+export interface Log extends AsyncDisposable {
+  /** Topic names with partition counts. */
+  topics(): Promise<{ readonly topic: string; readonly partitions: number }[]>;
+  /** Makes a topic. @throws {LogError} When it exists. */
+  createTopic(topic: string, partitions: number): Promise<void>;
+  /**
+   * Writes the records as one batch.
+   *
+   * @throws {LogError} For a missing partition, or records that break a limit.
+   */
+  append(
+    topic: string,
+    partition: number,
+    records: readonly SinkRecord[],
+  ): Promise<{ readonly baseOffset: number }>;
+  /**
+   * Stored batches from the one that holds `offset` on, checksums verified; none at the log's end.
+   *
+   * @param maxBytes Default 1 MiB; one batch is always given.
+   * @throws {LogError} For an offset outside the log.
+   * @throws {CorruptLogError} For a damaged batch.
+   */
+  read(
+    topic: string,
+    partition: number,
+    offset: number,
+    maxBytes?: number,
+  ): Promise<readonly StoredBatch[]>;
+  /** First readable and next offset. */
+  bounds(topic: string, partition: number): Promise<{ logStart: number; logEnd: number }>;
+  /** What a group has stored, for each partition. */
+  committed(groupId: string, topic: string): Promise<StoredOffset[]>;
+  /** Stores offsets of a group that has no member here. @throws {LogError} When it has one. */
+  commit(
+    groupId: string,
+    topic: string,
+    offsets: readonly { partition: number; offset: number; metadata?: string }[],
+  ): Promise<void>;
+  /** Not supported yet. */
+  offsetForTime(topic: string, partition: number, timestampMs: number): Promise<number | null>;
+  /** Gives back this use of the log; the last one syncs and closes it. Idempotent. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_READ_BYTES: number = 1 << 20;
+
+interface Opened {
+  readonly store: LogStore;
+  users: number;
+  closing: Promise<void> | undefined;
+}
+
+/** Logs open in this process, by real path. */
+const opened = new Map<string, Opened>();
+
+/** One use of an open log; the files close with the last one. */
+export class LogHandle implements Log, StoreShare {
+  readonly #opened: Opened;
+  #closed: Promise<void> | undefined;
+
+  constructor(of: Opened) {
+    of.users++;
+    this.#opened = of;
+  }
+
+  /** The shared log behind this handle. */
+  get store(): LogStore {
+    if (this.#closed !== undefined) {
+      throw new ClosedError("Cannot use the log as it is closed: received a call");
+    }
+    return this.#opened.store;
+  }
+
+  /** One more use of the same log. */
+  share(): LogHandle {
+    return this.store && new LogHandle(this.#opened);
+  }
+
+  async topics(): Promise<{ topic: string; partitions: number }[]> {
+    return this.store.topics().map(({ name, partitions }) => {
+      return { topic: name, partitions: partitions.length };
+    });
+  }
+
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    if (this.store.topic(topicName(topic)) !== undefined) {
+      throw new LogError(`Cannot create a topic as its name must be new: received ${topic}`);
+    }
+    this.store.ensureTopic(topic, partitionCount("partitions", partitions));
+  }
+
+  async append(
+    topic: string,
+    partition: number,
+    records: readonly SinkRecord[],
+  ): Promise<{ baseOffset: number }> {
+    return { baseOffset: appendTo(this.store, { topic, partition, records }) };
+  }
+
+  async read(
+    topic: string,
+    partition: number,
+    offset: number,
+    maxBytes: number = DEFAULT_READ_BYTES,
+  ): Promise<readonly StoredBatch[]> {
+    return this.#partition(topic, partition).read(offset, maxBytes);
+  }
+
+  async bounds(topic: string, partition: number): Promise<{ logStart: number; logEnd: number }> {
+    const { logStart, logEnd } = this.#partition(topic, partition);
+    return { logStart, logEnd };
+  }
+
+  async committed(groupId: string, topic: string): Promise<StoredOffset[]> {
+    const { partitions, groups } = this.#topic(topic);
+    return partitions.map((_, partition) => {
+      const stored = groups.get(groupId, partition);
+      return { partition, offset: stored?.offset ?? null, metadata: stored?.metadata ?? "" };
+    });
+  }
+
+  async commit(
+    groupId: string,
+    topic: string,
+    offsets: readonly { partition: number; offset: number; metadata?: string }[],
+  ): Promise<void> {
+    const { groups } = this.#topic(topic);
+    if (GroupCoordinator.isLive(this.store, groupId)) {
+      throw new LogError(`Cannot commit as the group must have no member: received ${groupId}`);
+    }
+    for (const { partition, offset, metadata = "" } of offsets) {
+      this.#partition(topic, partition);
+      if (!Number.isSafeInteger(offset) || offset < 0) {
+        throw new RangeError(`Cannot commit as offsets are integers >= 0: received ${offset}`);
+      }
+      if (metadata.length > MAX_METADATA_LENGTH) {
+        throw new RangeError(
+          `Cannot commit as metadata must not exceed ${MAX_METADATA_LENGTH} units: ` +
+            `received ${metadata.length}`,
+        );
+      }
+    }
+    for (const { partition, offset, metadata = "" } of offsets) {
+      const generation = groups.get(groupId, partition)?.generation ?? 0;
+      groups.set(groupId, partition, { offset, metadata, generation });
+    }
+    this.store.wrote();
+  }
+
+  async offsetForTime(): Promise<number | null> {
+    throw new NotSupportedError("offsetForTime()");
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= release(this.#opened);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #topic(name: string): TopicLog {
+    const topic = this.store.topic(name);
+    if (topic !== undefined) return topic;
+    throw new LogError(`Cannot use the log as the topic must exist: received ${name}`);
+  }
+
+  #partition(topic: string, partition: number): PartitionLog {
+    const log = this.#topic(topic).partitions[partition];
+    if (log !== undefined) return log;
+    throw new LogError(
+      `Cannot use the log as the partition must exist: received ${topic}#${partition}`,
+    );
+  }
+}
+
+/**
+ * Opens the log in a directory, made when it is missing. In one process all opens of one directory
+ * share it, under the options of the first; topics named by later ones are made too.
+ *
+ * @throws {TypeError | RangeError | NotSupportedError} For a wrong option, naming it.
+ * @throws {LogError} When another process writes there.
+ * @throws {CorruptLogError} When damage is found that is not a torn tail.
+ * @example
+ * const log = await openLog("./data", { topics: { orders: { partitions: 4 } } });
+ */
+export async function openLog(directory: string, options: LogOptions = {}): Promise<Log> {
+  return openHandle(directory, resolveLogOptions(options));
+}
+
+/** @internal `openLog()` with checked options. */
+export async function openHandle(
+  directory: string,
+  options: ResolvedLogOptions,
+): Promise<LogHandle> {
+  mkdirSync(directory, { recursive: true });
+  const root = realpathSync(directory);
+  // What goes wrong there is told to whoever closes it.
+  while (opened.get(root)?.closing) await opened.get(root)?.closing?.catch(() => {});
+  const known = opened.get(root);
+  if (known !== undefined) checkSameOptions(known.store, options);
+  const use = known ?? { store: new LogStore(root, options), users: 0, closing: undefined };
+  opened.set(root, use);
+  const handle = new LogHandle(use);
+  try {
+    if (known === undefined) tellTornTails(use.store, options);
+    for (const [topic, partitions] of options.topics) use.store.ensureTopic(topic, partitions);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return handle;
+}
+
+function checkSameOptions(store: LogStore, { segmentBytes }: ResolvedLogOptions): void {
+  if (segmentBytes === undefined || segmentBytes === store.segmentBytes) return;
+  throw new LogError(
+    `Cannot open the log as it is open with segment.bytes ${store.segmentBytes}: ` +
+      `received ${segmentBytes}`,
+  );
+}
+
+function tellTornTails(store: LogStore, { onTornTail }: ResolvedLogOptions): void {
+  if (onTornTail === undefined) return;
+  for (const topic of store.topics()) for (const event of topic.tornTails) onTornTail(event);
+}
+
+async function release(of: Opened): Promise<void> {
+  of.users--;
+  if (of.users > 0) return;
+  of.closing = of.store.close().finally(() => {
+    of.closing = undefined;
+    opened.delete(of.store.root);
+  });
+  await of.closing;
+}

@@ -1,0 +1,86 @@
+import { Buffer } from "node:buffer";
+import { CorruptLogError } from "../errors.ts";
+import { readFully } from "./files.ts";
+import { BATCH_HEADER_BYTES, checksumHolds, readBatchHeader } from "./format.ts";
+import type { OffsetIndex } from "./offset-index.ts";
+
+/** One batch as stored, checksum verified. */
+export interface StoredBatch {
+  readonly baseOffset: number;
+  readonly count: number;
+  /** The whole batch, header included. */
+  readonly bytes: Buffer;
+}
+
+/** The readable part of a segment. */
+export interface SegmentView {
+  readonly fd: number;
+  readonly path: string;
+  readonly baseOffset: number;
+  readonly size: number;
+  readonly index: OffsetIndex;
+}
+
+/** Names file and position of damage, for whoever has to look at it. */
+export function corruptAt(path: string, position: number, received: string): CorruptLogError {
+  return new CorruptLogError(
+    "Cannot use the log as every batch must be intact: " +
+      `received ${received} at position ${position} of ${path}`,
+  );
+}
+
+/**
+ * Reads the batch that holds `offset` and those behind it, as many as fit.
+ *
+ * @param maxBytes One batch is always read, whatever its size.
+ * @throws {CorruptLogError} When a batch is damaged.
+ */
+export function readBatches(segment: SegmentView, offset: number, maxBytes: number): StoredBatch[] {
+  let position = segment.index.floor(offset - segment.baseOffset);
+  let chunk = readChunk(segment, position, maxBytes);
+  const batches: StoredBatch[] = [];
+  let expected = offset;
+  for (let at = 0; position + at < segment.size; ) {
+    if (at + BATCH_HEADER_BYTES > chunk.length) {
+      if (batches.length > 0) break;
+      position += at;
+      at = 0;
+      chunk = readChunk(segment, position, Math.max(maxBytes, BATCH_HEADER_BYTES));
+    }
+    const header = readBatchHeader(chunk, at);
+    if (typeof header === "string") throw corruptAt(segment.path, position + at, header);
+    const { totalBytes, baseOffset, count } = header;
+    if (position + at + totalBytes > segment.size) {
+      throw corruptAt(segment.path, position + at, "a batch that ends behind the log");
+    }
+    if (baseOffset + count <= offset) {
+      at += totalBytes;
+      continue;
+    }
+    if (baseOffset > expected) {
+      throw corruptAt(segment.path, position + at, `offset ${baseOffset} for ${expected}`);
+    }
+    if (at + totalBytes > chunk.length) {
+      if (batches.length > 0) break;
+      position += at;
+      at = 0;
+      chunk = readChunk(segment, position, totalBytes);
+    }
+    if (!checksumHolds(chunk, at, totalBytes)) {
+      throw corruptAt(segment.path, position + at, "a wrong checksum");
+    }
+    batches.push({ baseOffset, count, bytes: chunk.subarray(at, at + totalBytes) });
+    at += totalBytes;
+    expected = baseOffset + count;
+  }
+  return batches;
+}
+
+function readChunk(segment: SegmentView, position: number, maxBytes: number): Buffer {
+  const bytes = Buffer.allocUnsafe(Math.min(maxBytes, segment.size - position));
+  const got = readFully(segment.fd, bytes, position);
+  if (got < bytes.length) {
+    throw corruptAt(segment.path, position + got, "the end of the file");
+  }
+  return bytes;
+}

@@ -1,0 +1,151 @@
+import { Buffer } from "node:buffer";
+import { readFully } from "./files.ts";
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  type BatchHeader,
+  checksumHolds,
+  FRAME_HEADER_BYTES,
+  readBatchHeader,
+} from "./format.ts";
+import { writeU32 } from "./integers.ts";
+import { OffsetIndex } from "./offset-index.ts";
+
+const WINDOW_BYTES = 1 << 20;
+
+/** What to walk, and what to hold against it. */
+export interface ScanPlan {
+  readonly fd: number;
+  readonly size: number;
+  readonly baseOffset: number;
+  /**
+   * Batches that end above this position have their checksum verified; the others only their
+   * header.
+   */
+  readonly verifyFrom: number;
+  /** Epoch of the newest writer there can have been. */
+  readonly maxEpoch: number;
+}
+
+/** How far a segment is good. */
+export interface Scan {
+  readonly index: OffsetIndex;
+  /** End of the last good batch. */
+  readonly position: number;
+  readonly nextOffset: number;
+  readonly lastAppendTimeUs: number;
+  readonly maxEventTimeUs: number;
+  /** Why the walk ended before the end of the file. */
+  readonly problem: string | undefined;
+}
+
+/** A moving view of a file. */
+class Window {
+  readonly #fd: number;
+  readonly #size: number;
+  #bytes: Buffer = Buffer.alloc(0);
+  #start = 0;
+
+  constructor(fd: number, size: number) {
+    this.#fd = fd;
+    this.#size = size;
+  }
+
+  /**
+   * `length` bytes at `position`, or undefined when the file ends earlier. Valid until the next
+   * call.
+   */
+  at(position: number, length: number): Buffer | undefined {
+    if (position + length > this.#size) return undefined;
+    if (position < this.#start || position + length > this.#start + this.#bytes.length) {
+      const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#size - position);
+      const fresh = Buffer.allocUnsafe(wanted);
+      this.#bytes = fresh.subarray(0, readFully(this.#fd, fresh, position));
+      this.#start = position;
+      if (this.#bytes.length < length) return undefined;
+    }
+    return this.#bytes.subarray(position - this.#start, position - this.#start + length);
+  }
+}
+
+/**
+ * Walks the batches of a segment: magic, bounds, expected offset, epoch, checksum; stops at the
+ * first that fails.
+ */
+export function scanSegment(plan: ScanPlan): Scan {
+  const window = new Window(plan.fd, plan.size);
+  const index = new OffsetIndex();
+  let position = 0;
+  let nextOffset = plan.baseOffset;
+  let lastAppendTimeUs = Number.NEGATIVE_INFINITY;
+  let maxEventTimeUs = Number.NEGATIVE_INFINITY;
+  let epoch = 0;
+  let problem: string | undefined;
+  while (position < plan.size) {
+    const header = goodBatch(window, position, { ...plan, nextOffset, epoch });
+    if (typeof header === "string") {
+      problem = header;
+      break;
+    }
+    index.add(header.baseOffset - plan.baseOffset, position);
+    position += header.totalBytes;
+    nextOffset = header.baseOffset + header.count;
+    epoch = header.writerEpoch;
+    lastAppendTimeUs = header.appendTimeUs;
+    maxEventTimeUs = Math.max(maxEventTimeUs, header.maxEventTimeUs);
+  }
+  return { index, position, nextOffset, lastAppendTimeUs, maxEventTimeUs, problem };
+}
+
+interface Expected {
+  readonly size: number;
+  readonly nextOffset: number;
+  readonly epoch: number;
+  readonly maxEpoch: number;
+  readonly verifyFrom: number;
+}
+
+/** The header of the batch at `position`, or what is wrong with it. */
+function goodBatch(window: Window, position: number, expected: Expected): BatchHeader | string {
+  const head = window.at(position, BATCH_HEADER_BYTES);
+  if (head === undefined) return "a header that is cut off";
+  const header = readBatchHeader(head, 0);
+  if (typeof header === "string") return header;
+  if (header.baseOffset !== expected.nextOffset) {
+    return `base offset ${header.baseOffset} for ${expected.nextOffset}`;
+  }
+  const { writerEpoch, totalBytes } = header;
+  if (writerEpoch < expected.epoch || writerEpoch > expected.maxEpoch) {
+    return `writer epoch ${writerEpoch}`;
+  }
+  if (position + totalBytes > expected.size) return "a batch that is cut off";
+  if (position + totalBytes <= expected.verifyFrom) return header;
+  const whole = window.at(position, totalBytes);
+  return whole !== undefined && checksumHolds(whole, 0, totalBytes) ? header : "a wrong checksum";
+}
+
+/**
+ * Looks for a good batch behind a bad one: then it was not a torn write (rule 3 of the log).
+ *
+ * @param position Where the bad batch begins.
+ * @param expected The offset it should have had; only batches above it count.
+ * @returns Position of the good batch, or -1.
+ */
+export function findLaterBatch(plan: ScanPlan, position: number, expected: number): number {
+  const tail = Buffer.allocUnsafe(plan.size - position);
+  const end = readFully(plan.fd, tail, position);
+  const magic = Buffer.alloc(4);
+  writeU32(magic, 0, BATCH_MAGIC);
+  // What lies between has at most this many records, so higher offsets are not ours.
+  const highest = expected + Math.ceil(end / FRAME_HEADER_BYTES);
+  for (let at = tail.indexOf(magic, 1); at !== -1; at = tail.indexOf(magic, at + 1)) {
+    if (at + BATCH_HEADER_BYTES > end) return -1;
+    const header = readBatchHeader(tail, at);
+    if (typeof header === "string" || at + header.totalBytes > end) continue;
+    const plausible = header.baseOffset > expected && header.baseOffset <= highest;
+    if (plausible && header.writerEpoch <= plan.maxEpoch) {
+      if (checksumHolds(tail, at, header.totalBytes)) return position + at;
+    }
+  }
+  return -1;
+}

@@ -1,0 +1,98 @@
+import type { Intake } from "./intake.ts";
+import type { Lane } from "./lane.ts";
+import { HandedMessages } from "./mark/handed-messages.ts";
+import type { OffsetTracker } from "./mark/offset-tracker.ts";
+import { type CollectedResults, Results } from "./mark/results.ts";
+import type { PolledBatch } from "./polled-batch.ts";
+
+/** A call as collective marking sees it. */
+export interface MarkingCall {
+  readonly lane: Lane | null;
+  readonly length: number;
+}
+
+/** From process to mark: results of calls, and what handlers mark themselves. */
+export class Marking {
+  readonly #tracker: OffsetTracker;
+  readonly #intake: Intake;
+  /** null: success marks, so nothing stays unmarked behind a call. */
+  readonly #handed: HandedMessages | null;
+  readonly #results: Results;
+  /** Lanes that have, or had, messages of a failed call. */
+  readonly #failed = new Set<Lane>();
+
+  /** @param applied What was collected in a turn has been marked. */
+  constructor(
+    tracker: OffsetTracker,
+    intake: Intake,
+    manual: boolean,
+    applied: (results: CollectedResults) => void,
+  ) {
+    this.#tracker = tracker;
+    this.#intake = intake;
+    this.#handed = manual ? new HandedMessages() : null;
+    this.#results = new Results((results) => {
+      if (!manual) this.#markAll(results);
+      applied(results);
+    });
+  }
+
+  /** Messages whose call ended without a mark. */
+  get unacknowledged(): number {
+    return this.#handed?.size ?? 0;
+  }
+
+  isOpen(batch: PolledBatch, index: number): boolean {
+    return this.#tracker.isOpen(batch.offsetAt(index));
+  }
+
+  /** Its call ended well; the message has left its lane. */
+  done(batch: PolledBatch, index: number): void {
+    this.#results.add(batch.offsetAt(index), batch.recordBytes);
+    this.#intake.finished(batch, index);
+    if (this.#handed !== null && this.isOpen(batch, index)) {
+      this.#handed.add(laneKey(batch, index), batch.offsetAt(index));
+    }
+  }
+
+  /** A call failed; its messages are still in the lane. */
+  failed(lane: Lane): void {
+    this.#failed.add(lane);
+  }
+
+  /** Marks what calls of this turn have finished. */
+  apply(): void {
+    this.#results.apply();
+  }
+
+  /** O2: marks a message and every earlier one that was handed to the same lane. */
+  through(batch: PolledBatch, index: number, calls: Iterable<MarkingCall>): void {
+    const key = laneKey(batch, index);
+    const offset = batch.offsetAt(index);
+    const mark = (one: number): void => {
+      if (one <= offset) this.#tracker.mark(one);
+    };
+    const markFront = (lane: Lane, length: number): void => {
+      if (laneKey(lane.batch, lane.index) !== key) return;
+      lane.peek(length, (of, at) => mark(of.offsetAt(at)));
+    };
+    for (const { lane, length } of calls) if (lane !== null) markFront(lane, length);
+    // Handed over earlier, by calls that failed or that marked nothing.
+    for (const lane of this.#failed) {
+      if (lane.retryLength > 0) markFront(lane, lane.retryLength);
+      else this.#failed.delete(lane);
+    }
+    this.#handed?.takeThrough(key, offset, mark);
+    mark(offset);
+  }
+
+  #markAll({ offsets, count }: CollectedResults): void {
+    for (let i = 0; i < count; i++) this.#tracker.mark(offsets[i]!);
+  }
+}
+
+/** What collective marking means by "the same virtual partition"; with `per-key` it is the key (O2). */
+function laneKey(batch: PolledBatch, index: number): number {
+  if (batch.ordered) return -1;
+  return batch.bins.length > 0 ? batch.bins[index]! : batch.hashes[index]!;
+}

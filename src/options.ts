@@ -1,0 +1,156 @@
+/** What a consumer can be told. Every option is validated once, by `resolveOptions()`. */
+import type { SourceFactory } from "./source/source.ts";
+import type {
+  Batch,
+  Clock,
+  Deserializer,
+  Logger,
+  Message,
+  MessageContext,
+  Partitioner,
+  ProducerRecord,
+  Reducer,
+  VirtualPartitionConsumer,
+  VirtualPartitionInfo,
+} from "./types.ts";
+
+/** Options of `createConsumer()`. `P` maps each topic to its payload type. */
+export interface ConsumerOptions<P extends Record<string, unknown> = Record<string, unknown>> {
+  /** The log client; opened once per consumer. */
+  source: SourceFactory;
+  /** Kafka's consumer group. */
+  groupId: string;
+  /** What to do with each topic, by exact name. At least one. */
+  topics: { [K in keyof P]: TopicOptions<P[K]> };
+  /** Handler calls running at once in this process, 1…100,000. Default 10. Changeable on the consumer. */
+  concurrency?: number;
+  /** Threads for `module` handlers. Not supported yet. */
+  workers?: number;
+  /** Messages polled whose call has not ended, all partitions; at least the largest `maxMessages`. Default 10,000. */
+  maxInFlightMessages?: number;
+  /** Bytes of the same. Default 64 MiB; at least 64 KiB. */
+  maxInFlightBytes?: number;
+  /** Messages per partition whose call ended without a mark (manual). Default 100,000. */
+  maxUnmarkedMessages?: number;
+  /** Milliseconds between commits, 10…3,600,000. Default 1000. */
+  commitIntervalMs?: number;
+  /** Milliseconds that revoke and close wait for running handlers, 0…3,600,000. Default 20,000. */
+  drainTimeoutMs?: number;
+  /** Milliseconds after which a call's `signal` aborts and `stalled` is emitted. Not supported yet. */
+  handlerTimeoutMs?: number;
+  /** Milliseconds with lag and no mark before `stalled` is emitted, 1000 or more. Default 60,000. */
+  stallMs?: number;
+  /** Where to go on when the committed offset is outside the log. Default "earliest". */
+  onOutOfRange?: "earliest" | "latest" | "error";
+  /** Time source; tests pass a fake one. */
+  clock?: Clock;
+  /** Where a group without an offset starts. Default false: at the end, as Kafka clients do. */
+  fromBeginning?: boolean;
+  /** How completed offsets travel in the commit metadata. Only "off" is supported yet, and the default until then. */
+  offsetMap?: "dense" | "ascii" | "off";
+  /** UTF-16 units of commit metadata that the broker accepts. Not supported yet. */
+  maxMetadataLength?: number;
+  /** Several groups over one partition. Only `count: 1` (off) is supported yet. */
+  parallelSegments?: ParallelSegmentsOptions;
+  /** Group members of this process. Only 1. */
+  connections?: number;
+  /** Closes the consumer when it aborts. */
+  signal?: AbortSignal;
+  /** Where log lines go; false silences them. Default: the console, warnings and errors. */
+  logger?: Logger | false;
+}
+
+/** Options of one topic: the common ones and exactly one handler. */
+export type TopicOptions<T = unknown> = CommonTopicOptions<T> & OneHandler<T>;
+
+/** Exactly one way to handle messages. */
+export type OneHandler<T> =
+  | HandlerForm<
+      "eachMessage",
+      (message: Message<T>, context: MessageContext<T>) => void | Promise<void>
+    >
+  | HandlerForm<"eachBatch", (batch: Batch<T>) => void | Promise<void>>
+  | HandlerForm<"consumer", (info: VirtualPartitionInfo) => VirtualPartitionConsumer<T>>
+  | HandlerForm<"module", URL | string>;
+
+type HandlerName = "eachMessage" | "eachBatch" | "consumer" | "module";
+type HandlerForm<N extends HandlerName, H> = { [K in N]: H } & {
+  [K in Exclude<HandlerName, N>]?: never;
+};
+
+/** Options that every handler form has. */
+export interface CommonTopicOptions<T = unknown> {
+  /** Makes `message.payload`, on first access, inside the attempt. */
+  deserializer?: Deserializer<T>;
+  /** Absent: one lane per partition, strict partition order. true: the defaults. */
+  virtualPartitions?: true | VirtualPartitionsOptions<T>;
+  /** Most messages of one handler call, 1…100,000. Default 100. */
+  maxMessages?: number;
+  /** Milliseconds that an `eachBatch` call may wait to fill up to `maxMessages`. Default 0. */
+  maxWaitMs?: number;
+  /** "automatic": success marks; "manual": only the handler marks. Default "automatic". */
+  acknowledge?: "automatic" | "manual";
+  /** What a failed call holds back. Only "isolate" (its virtual partition) is supported yet, and the default until then. */
+  onError?: "collapse" | "isolate";
+  retry?: RetryOptions;
+  /** Not supported yet. */
+  deadLetterQueue?: DeadLetterQueueOptions<T>;
+}
+
+/** How the messages of one partition are spread over lanes. */
+export interface VirtualPartitionsOptions<T = unknown> {
+  /** Default `byKey()`. */
+  partitioner?: Partitioner<T>;
+  /** Virtual partitions per topic partition, 1…65,536. Default: the concurrency at creation. */
+  maxPartitions?: number;
+  /** Default "consistent". */
+  distribution?: "consistent" | "balanced" | "per-key";
+  /** `consistent` only. Default `multiplyShift`. */
+  reducer?: Reducer;
+  /** Not supported yet. */
+  offsetMetadataStrategy?: "exact" | "current";
+}
+
+/** Back-off between attempts: backoffMs × multiplier^(attempt − 1), capped, with jitter. */
+export interface RetryOptions {
+  /** First wait in milliseconds, 1 or more. Default 1000. */
+  backoffMs?: number;
+  /** Longest wait in milliseconds. Default 30,000. */
+  maxBackoffMs?: number;
+  /** 1…10. Default 2. */
+  multiplier?: number;
+  /** Share of the wait that is random, 0…1. Default 0.2. */
+  jitter?: number;
+}
+
+/** A failed attempt as a strategy sees it. */
+export interface Failure<T = unknown> {
+  readonly message: Message<T>;
+  readonly error: unknown;
+  readonly attempt: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly collapsed: boolean;
+  readonly dispatchError?: unknown;
+}
+
+/** Where messages go that keep failing. Not supported yet. */
+export interface DeadLetterQueueOptions<T = unknown> {
+  topic: string | false;
+  maxRetries?: number;
+  independent?: boolean;
+  strategy?: (failure: Failure<T>) => "retry" | "skip" | "dispatch" | { dispatch: string };
+  map?: (message: Message<T>, failure: Failure<T>) => ProducerRecord;
+}
+
+/** Several consumer groups over one partition. Not supported yet. */
+export interface ParallelSegmentsOptions {
+  count: number;
+  partitioner: Partitioner<unknown>;
+  reducer?: Reducer;
+  mergeKey?: string;
+  version?: string;
+  onPartitionerError?: "segment-0" | "stop";
+  run?: number[] | "all";
+}

@@ -1,0 +1,71 @@
+import type { Lease, RecordBatch, SourceBatch } from "./source/source.ts";
+import type { Deserializer } from "./types.ts";
+
+const NONE: Uint32Array = new Uint32Array(0);
+
+/** The records of one poll of one partition, with what the stages find out about them. */
+export class PolledBatch {
+  readonly lease: Lease;
+  /** Who polled it: a lease may be taken up again after a seek, its old batches may not. */
+  readonly owner: object;
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: RecordBatch;
+  readonly count: number;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly highWatermark: number;
+  /** Monotonic milliseconds. */
+  readonly polledAtMs: number;
+  readonly deserializer: Deserializer<unknown> | null;
+  /** Bytes charged per record (F2). */
+  readonly recordBytes: number;
+  /** Key hash of each record, filled by group. */
+  hashes: Uint32Array = NONE;
+  /** Record indexes, lane after lane, offsets ascending inside a lane; filled by distribute. */
+  order: Uint32Array = NONE;
+  /** Virtual partition of each record; empty where the key itself is the lane. */
+  bins: Uint32Array = NONE;
+  /** Its keys are not known: it is handled in offset order on one lane, alone (P2). */
+  ordered = false;
+  readonly #deltas: Uint32Array | null;
+
+  constructor(
+    owner: object,
+    batch: SourceBatch,
+    deserializer: Deserializer<unknown> | null,
+    polledAtMs: number,
+  ) {
+    const { lease, records } = batch;
+    this.owner = owner;
+    this.lease = lease;
+    this.topic = lease.topic;
+    this.partition = lease.partition;
+    this.records = records;
+    this.count = records.count;
+    this.baseOffset = records.baseOffset;
+    this.nextOffset = batch.nextOffset;
+    this.highWatermark = batch.highWatermark;
+    this.polledAtMs = polledAtMs;
+    this.deserializer = deserializer;
+    this.recordBytes = records.count === 0 ? 0 : records.byteLength / records.count;
+    this.#deltas = records.offsetDeltas;
+  }
+
+  offsetAt(index: number): number {
+    return this.baseOffset + (this.#deltas === null ? index : this.#deltas[index]!);
+  }
+
+  /** What events say of it; it is not empty. */
+  range(): {
+    topic: string;
+    partition: number;
+    count: number;
+    firstOffset: number;
+    lastOffset: number;
+  } {
+    const { topic, partition, count } = this;
+    const firstOffset = this.offsetAt(0);
+    return { topic, partition, count, firstOffset, lastOffset: this.offsetAt(count - 1) };
+  }
+}

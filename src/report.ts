@@ -1,0 +1,115 @@
+import type { CommitPosition } from "./commit/commit-position.ts";
+import type { Lane } from "./lane.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Explanation, ExplanationReason, PartitionStats } from "./stats.ts";
+
+/** A lease with its two halves. */
+export interface LeaseRecord {
+  readonly pipeline: Pipeline;
+  readonly position: CommitPosition;
+  /** The last `stalled` event was for this progress time. */
+  stalledAtMs: number;
+}
+
+/** What the whole consumer says to an explanation. */
+export interface ConsumerState {
+  readonly rebalancing: boolean;
+  readonly slotsTaken: boolean;
+  readonly sourceError: string | null;
+  readonly nowMs: number;
+}
+
+/** The numbers of one partition. */
+export function partitionStats({ pipeline, position }: LeaseRecord): PartitionStats {
+  const { lease, lanes, tracker, highWatermark } = pipeline;
+  let lanesBusy = 0;
+  let busiest: Lane | null = null;
+  for (const lane of lanes.busy()) {
+    lanesBusy++;
+    if (busiest === null || lane.length > busiest.length) busiest = lane;
+  }
+  let inFlight = 0;
+  for (const call of pipeline.pendingCalls) inFlight += call.length;
+  const from = position.stored ?? tracker.committable;
+  return {
+    topic: lease.topic,
+    partition: lease.partition,
+    queued: pipeline.unfinished - inFlight,
+    inFlight,
+    unacknowledged: pipeline.unacknowledged,
+    committed: position.stored,
+    committable: tracker.committable,
+    lag: highWatermark < 0 ? null : Math.max(0, highWatermark - from),
+    mapSize: 0,
+    mapTruncated: false,
+    collapsedUntil: null,
+    lanes: lanesBusy,
+    busiestLane:
+      busiest === null ? null : { virtualPartition: busiest.slot, messages: busiest.length },
+    consumptionLatencyMs: pipeline.consumptionLatency.summary(),
+    processingLatencyMs: pipeline.processingLatency.summary(),
+  };
+}
+
+/** Why a partition moves or does not (X1): the first reason that holds, the most binding first. */
+export function explain(record: LeaseRecord, state: ConsumerState): Explanation {
+  const { pipeline } = record;
+  const { topic, partition } = pipeline.lease;
+  const { reason, ...details } = reasonOf(record, state);
+  const open = pipeline.tracker.openCount > 0;
+  const hole = open ? { offset: pipeline.tracker.committable } : {};
+  return { topic, partition, reason, ...hole, ...details };
+}
+
+type Reason = { reason: ExplanationReason } & Partial<Explanation>;
+
+function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Reason {
+  const { lanes, account } = pipeline;
+  if (pipeline.state === "suspended") return { reason: "suspended" };
+  if (pipeline.state !== "live" || state.rebalancing) return { reason: "rebalancing" };
+  if (pipeline.paused) return { reason: "paused" };
+  if (position.refusal !== null) return { reason: "commit-failing", error: position.refusal };
+  if (pipeline.mapFull) return { reason: "map-full" };
+  if (pipeline.unmarkedFull) return { reason: "unacknowledged" };
+  if (pipeline.gated) return { reason: "commit-failing", error: "the start is not stored yet" };
+  if (state.sourceError !== null) return { reason: "source-error", error: state.sourceError };
+  if (lanes.hasReady) return { reason: state.slotsTaken ? "no-slot" : "moving" };
+  if (lanes.running > 0) {
+    if (pipeline.intake.keyBoundShare !== null) {
+      return { reason: "key-bound", share: pipeline.intake.keyBoundShare };
+    }
+    return { ...oldestCall(pipeline, state.nowMs) };
+  }
+  if (lanes.waiting > 0) return { reason: "back-off" };
+  if (account.paused) return { reason: "budget" };
+  if (pipeline.unfinished > 0) return { reason: "moving" };
+  return { reason: "end-of-log" };
+}
+
+function oldestCall(pipeline: Pipeline, nowMs: number): Reason {
+  let oldest = Number.POSITIVE_INFINITY;
+  let offset = pipeline.tracker.committable;
+  for (const call of pipeline.pendingCalls) {
+    if (call.startedMs >= oldest || call.lane === null) continue;
+    oldest = call.startedMs;
+    offset = call.lane.firstOffset;
+  }
+  return { reason: "handler-running", offset, ageMs: Math.max(0, nowMs - oldest) };
+}
+
+/** Emits `stalled` once for each partition with work that has marked nothing for `stallMs` (X2). */
+export function reportStalls(
+  records: readonly LeaseRecord[],
+  state: ConsumerState,
+  stallMs: number,
+  emit: (explanation: Explanation) => void,
+): void {
+  for (const record of records) {
+    const { pipeline } = record;
+    if (pipeline.tracker.openCount === 0) pipeline.progressMs = state.nowMs;
+    if (state.nowMs - pipeline.progressMs < stallMs) continue;
+    if (record.stalledAtMs === pipeline.progressMs) continue;
+    record.stalledAtMs = pipeline.progressMs;
+    emit(explain(record, state));
+  }
+}

@@ -1,0 +1,189 @@
+import { Lane } from "../lane.ts";
+import type { PolledBatch } from "../polled-batch.ts";
+import type { HeldKeys } from "./held-keys.ts";
+import { ReadyLanes } from "./ready-lanes.ts";
+
+/** Where distribute put the messages of a batch: one run of `batch.order` per lane. */
+export interface LaneRuns {
+  readonly groupCount: number;
+  readonly lanes: Uint32Array;
+  readonly starts: Uint32Array;
+}
+
+/** What a lane needs to know of its topic. */
+export interface LaneRules {
+  readonly maxPartitions: number;
+  /** Each key is a lane of its own; virtual partitions are slots taken from a free list (D3). */
+  readonly perKey: boolean;
+  /** Most messages of one call. */
+  readonly maxMessages: number;
+  /** A lane may wait this long to fill a call (F3); 0: never. */
+  readonly maxWaitMs: number;
+}
+
+/** A load that keeps new keys away from a lane which waits for a retry (D2). */
+const CLOSED_LOAD = 0x40000000;
+
+/**
+ * The lanes of one lease: which have work, which may run, and which virtual partition a run has.
+ *
+ * It starts nothing itself; the scheduler takes ready lanes from it and gives them back.
+ */
+export class PartitionLanes {
+  readonly #rules: LaneRules;
+  readonly #held: HeldKeys;
+  readonly #ready = new ReadyLanes();
+  readonly #lanes: Lane[] = [];
+  readonly #filling = new Set<Lane>();
+  readonly #blocked = new Set<Lane>();
+  readonly #freeSlots: number[] = [];
+  readonly #loads: Uint32Array;
+  /** The lane of ordered runs (P2), apart from all others. */
+  readonly #orderedLane = new Lane(0);
+  /** Messages in lanes, those of running calls included. */
+  length = 0;
+  /** Lanes with a running call. */
+  running = 0;
+  /** Lanes that wait for a retry. */
+  waiting = 0;
+
+  constructor(rules: LaneRules, held: HeldKeys) {
+    this.#rules = rules;
+    this.#held = held;
+    this.#loads = new Uint32Array(rules.perKey ? 0 : rules.maxPartitions);
+    for (let slot = rules.maxPartitions - 1; rules.perKey && slot >= 0; slot--) {
+      this.#freeSlots.push(slot);
+    }
+  }
+
+  /** True when a call could start now. */
+  get hasReady(): boolean {
+    return this.#ready.size > 0 && this.running < this.#rules.maxPartitions;
+  }
+
+  get filling(): ReadonlySet<Lane> {
+    return this.#filling;
+  }
+
+  /** Lanes that wait for a call of an ended lease. */
+  get blocked(): number {
+    return this.#blocked.size;
+  }
+
+  /** Messages per virtual partition, for balanced distribution. */
+  loads(): Uint32Array {
+    for (const lane of this.#lanes) {
+      this.#loads[lane.id] = lane.length + (lane.waiting ? CLOSED_LOAD : 0);
+    }
+    return this.#loads;
+  }
+
+  /** Lanes with messages. */
+  *busy(): Iterable<Lane> {
+    if (this.#orderedLane.length > 0) yield this.#orderedLane;
+    for (const lane of this.#lanes) if (lane.length > 0) yield lane;
+  }
+
+  /** Queues a distributed batch. */
+  add(batch: PolledBatch, runs: LaneRuns): void {
+    this.length += batch.count;
+    for (let group = 0; group < runs.groupCount; group++) {
+      const lane = this.#laneOf(runs.lanes[group]!);
+      this.#append(lane, batch, runs.starts[group]!, runs.starts[group + 1]!);
+    }
+  }
+
+  /** Queues a batch as one ordered run; every other lane is empty. */
+  addOrdered(batch: PolledBatch): void {
+    this.length += batch.count;
+    this.#append(this.#orderedLane, batch, 0, batch.count);
+  }
+
+  /** The ready lane whose first message is the oldest, now running. */
+  take(): Lane | undefined {
+    if (!this.hasReady) return undefined;
+    const lane = this.#ready.pop()!;
+    lane.running = true;
+    this.running++;
+    if (this.#rules.perKey) lane.slot = this.#freeSlots.pop()!;
+    return lane;
+  }
+
+  /** The run of a lane is over. It goes on when it has more, unless it waits for a retry. */
+  give(lane: Lane, nowMs: number): void {
+    lane.running = false;
+    this.running--;
+    if (this.#rules.perKey) this.#freeSlots.push(lane.slot);
+    if (lane.waiting) this.waiting++;
+    else if (lane.length > 0) this.#makeReady(lane, nowMs);
+  }
+
+  /** The back-off of a lane is over. */
+  retry(lane: Lane, nowMs: number): void {
+    lane.waiting = false;
+    this.waiting--;
+    this.#makeReady(lane, nowMs);
+  }
+
+  /** How many messages the next call of a lane gets. */
+  callLength(lane: Lane): number {
+    const most = lane.retryLength > 0 ? 1 : Math.min(lane.length, this.#rules.maxMessages);
+    if (this.#held.empty) return most;
+    let length = 0;
+    let open = true;
+    lane.peek(most, (batch, index) => {
+      open = open && !this.#held.blocks(batch, index);
+      if (open) length++;
+    });
+    return length;
+  }
+
+  /** Lanes that were filling their call start now (F3: end of the log, budget, pause, drain). */
+  startFilling(lanes: Iterable<Lane> = [...this.#filling]): void {
+    for (const lane of lanes) {
+      if (this.#filling.delete(lane)) this.#ready.push(lane);
+    }
+  }
+
+  /** A call of an ended lease has settled: blocked lanes look again. */
+  releaseBlocked(nowMs: number): void {
+    const lanes = [...this.#blocked];
+    this.#blocked.clear();
+    for (const lane of lanes) this.#makeReady(lane, nowMs);
+  }
+
+  #laneOf(id: number): Lane {
+    while (this.#lanes.length <= id) {
+      const lane = new Lane(this.#lanes.length);
+      lane.slot = this.#rules.perKey ? 0 : lane.id;
+      this.#lanes.push(lane);
+    }
+    return this.#lanes[id]!;
+  }
+
+  #append(lane: Lane, batch: PolledBatch, start: number, end: number): void {
+    const wasEmpty = lane.length === 0;
+    lane.add(batch, start, end);
+    if (wasEmpty) {
+      lane.filledSinceMs = batch.polledAtMs;
+      this.#makeReady(lane, batch.polledAtMs);
+    } else if (this.#filling.has(lane) && lane.length >= this.#rules.maxMessages) {
+      this.startFilling([lane]);
+    }
+  }
+
+  #makeReady(lane: Lane, nowMs: number): void {
+    if (!this.#held.empty && this.#held.blocks(lane.batch, lane.index)) {
+      this.#blocked.add(lane);
+      return;
+    }
+    const { maxMessages, maxWaitMs } = this.#rules;
+    if (maxWaitMs > 0 && lane.length < maxMessages && lane.retryLength === 0) {
+      if (nowMs - lane.filledSinceMs < maxWaitMs) {
+        this.#filling.add(lane);
+        return;
+      }
+    }
+    this.#ready.push(lane);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Clock, TimerHandle } from "../types.ts";
+
+/** Longest time that a delivery is held before its partition is paused (F1). */
+const MAX_HOLD_MS = 50;
+
+/** What one partition has polled and not finished. */
+export interface CreditAccount {
+  messages: number;
+  bytes: number;
+  paused: boolean;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Ends a hold early. */
+  release: (() => void) | null;
+}
+
+/**
+ * Who may poll how much (F1): of `maxInFlightMessages` and of `maxInFlightBytes`, half is owned by the partitions in
+ * equal shares, the other half goes to whoever comes first.
+ *
+ * A partition above its share is first held (its source waits at most 50 ms), then paused, and resumed below half of
+ * what it may use. One delivery is always accepted, so limits are soft by one delivery a partition.
+ */
+export class PollCredit {
+  readonly #clock: Clock;
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #accounts = new Set<CreditAccount>();
+
+  constructor(clock: Clock, maxMessages: number, maxBytes: number) {
+    this.#clock = clock;
+    this.#maxMessages = maxMessages;
+    this.#maxBytes = maxBytes;
+  }
+
+  open(pause: () => void, resume: () => void): CreditAccount {
+    const account = { messages: 0, bytes: 0, paused: false, pause, resume, release: null };
+    this.#accounts.add(account);
+    return account;
+  }
+
+  close(account: CreditAccount): void {
+    this.#accounts.delete(account);
+    account.release?.();
+    for (const other of this.#accounts) this.#settle(other);
+  }
+
+  /** @returns A promise while the partition is above its share: the source waits for it. */
+  charge(account: CreditAccount, messages: number, bytes: number): Promise<void> | undefined {
+    account.messages += messages;
+    account.bytes += bytes;
+    if (account.paused || !this.isOver(account, 1)) return undefined;
+    return this.#hold(account);
+  }
+
+  /** Messages have ended. */
+  refund(account: CreditAccount, messages: number, bytes: number): void {
+    account.messages -= messages;
+    account.bytes -= bytes;
+    this.#settle(account);
+  }
+
+  /** True when the partition uses more than `part` of what it may. */
+  isOver(account: CreditAccount, part: number): boolean {
+    return (
+      account.messages > part * this.#limit(account, "messages", this.#maxMessages) ||
+      account.bytes > part * this.#limit(account, "bytes", this.#maxBytes)
+    );
+  }
+
+  /** Its own share, and what the others have left of the common half. */
+  #limit(account: CreditAccount, unit: "messages" | "bytes", budget: number): number {
+    const owned = budget / 2 / this.#accounts.size;
+    let common = budget / 2;
+    for (const other of this.#accounts) {
+      if (other !== account) common -= Math.max(0, other[unit] - owned);
+    }
+    return owned + Math.max(0, common);
+  }
+
+  #settle(account: CreditAccount): void {
+    if (account.release !== null && !this.isOver(account, 1)) account.release();
+    if (account.paused && !this.isOver(account, 0.5)) {
+      account.paused = false;
+      account.resume();
+    }
+  }
+
+  #hold(account: CreditAccount): Promise<void> {
+    return new Promise((resolve) => {
+      const timer: TimerHandle = this.#clock.setTimer(() => {
+        if (this.#accounts.has(account) && this.isOver(account, 1)) {
+          account.paused = true;
+          account.pause();
+        }
+        account.release?.();
+      }, MAX_HOLD_MS);
+      account.release = () => {
+        account.release = null;
+        this.#clock.clearTimer(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,190 @@
+/** What a log client must offer to headrace: the contract that every adapter implements. */
+import type { HeadraceError } from "../errors.ts";
+import type { Clock, Logger, MessageHeaders } from "../types.ts";
+
+/** One ownership period of one partition. Never reused: the object is the identity. */
+export interface Lease {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/**
+ * Records of one poll of one partition, in offset order. Read by index; nothing is made before it is asked for.
+ *
+ * Implementations are views over whatever the client gave, so that handing over a batch costs nothing per record.
+ */
+export interface RecordBatch {
+  /** Number of records; may be 0. */
+  readonly count: number;
+  /** Offset of record 0. */
+  readonly baseOffset: number;
+  /** Distances from `baseOffset`, ascending; null when record i has offset `baseOffset + i`. */
+  readonly offsetDeltas: Uint32Array | null;
+  /** Memory charged to the budget (F2): key + value + headers + 512 per decoded record, or the raw bytes. */
+  readonly byteLength: number;
+  keyAt(index: number): Uint8Array | null;
+  valueAt(index: number): Uint8Array | null;
+  /** Milliseconds since the epoch. */
+  timestampAt(index: number): number;
+  headersAt(index: number): MessageHeaders;
+  /**
+   * Raw sources only: where the keys lie, so that they are hashed in place without a view per key.
+   * `starts[i] === 0xffffffff` is a null key.
+   */
+  readonly rawKeys?: {
+    readonly bytes: Uint8Array;
+    readonly starts: Uint32Array;
+    readonly ends: Uint32Array;
+  };
+}
+
+/** One delivery of one partition. */
+export interface SourceBatch {
+  readonly lease: Lease;
+  readonly records: RecordBatch;
+  /** Where fetching goes on: past holes and markers behind the last record. */
+  readonly nextOffset: number;
+  /** End of the readable log, or -1 when the client does not say. */
+  readonly highWatermark: number;
+}
+
+/** What is stored for a group and partition. */
+export interface CommittedOffset {
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+/** A lease as the source hands it over. */
+export interface AssignedLease {
+  readonly lease: Lease;
+  /** null: the group has no offset here (a stored offset below 0 is none). */
+  readonly committed: CommittedOffset | null;
+  /** The group has an offset for another partition of this topic (O10: the partition was added later). */
+  readonly groupKnowsTopic: boolean;
+  /** First readable offset. */
+  readonly logStart: number;
+  /** Next offset to be written. */
+  readonly logEnd: number;
+  /** 16 bytes, where the client knows it. */
+  readonly topicId?: Uint8Array;
+}
+
+/** One commit: the next offset to read. */
+export interface CommitEntry {
+  readonly lease: Lease;
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+/**
+ * `stored`; `fenced`: the lease is over; `not-now`: a rebalance is completing, keep it and try again while the lease
+ * lives; `retry`: outcome unknown or coordinator away; `too-large`: metadata refused; `denied`: needs an operator.
+ */
+export type CommitOutcome = "stored" | "fenced" | "not-now" | "retry" | "too-large" | "denied";
+
+/** What a source calls. Every call is made between turns of user code and may not be re-entered with an exception. */
+export interface SourceListener {
+  /** Start offsets, index by index. Called before any delivery of these leases. */
+  assigned(leases: readonly AssignedLease[]): readonly number[];
+  /** The leases are still ours until the promise settles, at most `deadlineMs` from now. Never rejects. */
+  revoking(leases: readonly Lease[], deadlineMs: number): Promise<void>;
+  /** The answer of the join: which leases go on and which ended. */
+  joined(kept: readonly Lease[], ended: readonly Lease[]): void;
+  /** Gone without warning: commits are pointless. */
+  lost(leases: readonly Lease[]): void;
+  /**
+   * Hands over records. A promise asks the source not to fetch from that broker before it settles (F1: at most 50 ms),
+   * heartbeats going on.
+   */
+  deliver(batch: SourceBatch): void | Promise<void>;
+  /** The position moved without records: markers, holes, aborted data. */
+  advanced(lease: Lease, nextOffset: number): void;
+  failed(error: HeadraceError, fatal: boolean): void;
+}
+
+/** A member of a consumer group over some log client. */
+export interface Source {
+  readonly can: {
+    /** `revoking` is awaited before the partitions move. */
+    readonly drainOnRevoke: boolean;
+    /** Only moved partitions are revoked. */
+    readonly incremental: boolean;
+    /** Batches carry `rawKeys`. */
+    readonly raw: boolean;
+    readonly topicIds: boolean;
+  };
+  /** Connects and joins; settles when the first assignment is known. Rejects when the source can never work. */
+  start(listener: SourceListener): Promise<void>;
+  /** Stops fetching, leaves when asked, disconnects. Drains nothing: the core has done that. Settles when the signal aborts. */
+  stop(how: { readonly leave: boolean; readonly signal: AbortSignal }): Promise<void>;
+  /** Idempotent. A batch on its way may still arrive. */
+  pause(lease: Lease): void;
+  resume(lease: Lease): void;
+  seek(lease: Lease, offset: number): void;
+  /** Outcomes index by index. Never rejects for what `CommitOutcome` names. */
+  commit(entries: readonly CommitEntry[], signal: AbortSignal): Promise<readonly CommitOutcome[]>;
+}
+
+/** One record as a sink writes it. */
+export interface SinkRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** 16 bytes, or null. */
+  readonly id: Uint8Array | null;
+}
+
+/** Records of one partition, in order. */
+export interface SinkBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly SinkRecord[];
+}
+
+/** Where the batch begins (undefined when nothing was acknowledged), or why it was not written. */
+export type SinkOutcome =
+  | { readonly baseOffset: number | undefined }
+  | { readonly error: HeadraceError };
+
+/** The writing side of a log client. */
+export interface Sink {
+  open(): Promise<void>;
+  /** @throws {HeadraceError} For a topic that is missing and cannot be created. */
+  partitionCount(topic: string): Promise<number>;
+  /** Outcomes index by index; never rejects for what the broker answers about one batch. */
+  send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]>;
+  close(): Promise<void>;
+}
+
+/** What headrace asks about topics and groups. */
+export interface Admin {
+  open(): Promise<void>;
+  /** Partition counts by topic; a missing topic is absent. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** First and next offset per partition. */
+  logBounds(
+    topic: string,
+  ): Promise<readonly { partition: number; logStart: number; logEnd: number }[]>;
+  committed(
+    groupId: string,
+    topic: string,
+  ): Promise<readonly { partition: number; offset: number | null; metadata: string }[]>;
+  createTopic(topic: string, partitions: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens sources, sinks and admins over one client configuration. */
+export interface SourceFactory {
+  open(group: {
+    readonly groupId: string;
+    readonly topics: readonly string[];
+    readonly member: number;
+    readonly drainTimeoutMs: number;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }): Source;
+  sink?(): Sink;
+  admin?(): Admin;
+}

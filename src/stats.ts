@@ -1,0 +1,94 @@
+/** What a consumer says about itself: plain JSON. */
+import type { TopicPartition } from "./types.ts";
+
+/** Percentiles in milliseconds over the last samples; null before the first. */
+export interface Latency {
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+/** State of one topic partition. */
+export interface PartitionStats extends TopicPartition {
+  /** Polled, waiting in a lane. */
+  readonly queued: number;
+  /** Handed to a call that has not ended. */
+  readonly inFlight: number;
+  /** Call ended without a mark. */
+  readonly unacknowledged: number;
+  /** Last stored offset, or null. */
+  readonly committed: number | null;
+  readonly committable: number;
+  /** High watermark − committed offset; null when the client does not say. */
+  readonly lag: number | null;
+  /** UTF-16 units of the last completed map. */
+  readonly mapSize: number;
+  readonly mapTruncated: boolean;
+  readonly collapsedUntil: number | null;
+  /** Lanes with messages. */
+  readonly lanes: number;
+  readonly busiestLane: { readonly virtualPartition: number; readonly messages: number } | null;
+  /** Call start − message timestamp. */
+  readonly consumptionLatencyMs: Latency;
+  /** Call start − poll. */
+  readonly processingLatencyMs: Latency;
+}
+
+/** State of the consumer. */
+export interface ConsumerStats {
+  readonly concurrency: number;
+  /** Handler calls running now. */
+  readonly running: number;
+  /** Handler calls that ended well since the start, in messages. */
+  readonly processed: number;
+  /** Failed attempts since the start. */
+  readonly failed: number;
+  /** Results that came after their lease had ended, in messages; dropped. */
+  readonly droppedResults: number;
+  readonly partitions: readonly PartitionStats[];
+}
+
+/** Why a partition moves or does not (X1). */
+export type ExplanationReason =
+  | "moving"
+  | "paused"
+  | "back-off"
+  | "handler-running"
+  | "no-slot"
+  | "budget"
+  | "unacknowledged"
+  | "map-full"
+  | "rebalancing"
+  | "suspended"
+  | "not-assigned"
+  | "end-of-log"
+  | "key-bound"
+  | "commit-failing"
+  | "source-error";
+
+/** One answer of `explain()`. */
+export interface Explanation extends TopicPartition {
+  readonly reason: ExplanationReason;
+  /** Age of the oldest unfinished message, from its poll, or of the running call. */
+  readonly ageMs?: number;
+  /** Oldest unfinished offset. */
+  readonly offset?: number;
+  readonly share?: number;
+  readonly error?: string;
+}
+
+/** How a close went. */
+export interface CloseReport {
+  /** Messages whose running call ended while draining. */
+  readonly drained: number;
+  /** Messages whose call was still running at the deadline. */
+  readonly abandoned: number;
+  /** Partitions whose last commit failed. */
+  readonly uncommitted: readonly TopicPartition[];
+}
+
+/** Outcome of an explicit commit, per partition. */
+export type CommitReport = readonly (TopicPartition & {
+  readonly offset: number;
+  readonly outcome: "stored" | "fenced" | "failed";
+})[];

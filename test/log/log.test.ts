@@ -1,0 +1,232 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { ClosedError, CorruptLogError, LogError, NotSupportedError } from "../../src/errors.ts";
+import { type Log, openLog } from "../../src/log/log.ts";
+import type { LogOptions } from "../../src/log/log-options.ts";
+import { resolveLogOptions } from "../../src/log/log-options.ts";
+import { LogStore } from "../../src/log/log-store.ts";
+import { numbered, removeTemporary, temporaryDirectory } from "./temporary.ts";
+
+const open: Log[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((log) => log.close()));
+  removeTemporary();
+});
+
+async function openAt(directory: string, options?: LogOptions): Promise<Log> {
+  const log = await openLog(directory, options);
+  open.push(log);
+  return log;
+}
+
+const two = { topics: { orders: { partitions: 2 } } };
+
+function partitionDirectory(root: string, partition = 0): string {
+  return join(root, "topics", "1-orders", "partitions", String(partition));
+}
+
+function activeLog(root: string): string {
+  const directory = partitionDirectory(root);
+  const names = readdirSync(directory).filter((name) => name.endsWith(".log"));
+  return join(directory, names.sort().at(-1)!);
+}
+
+describe("openLog()", () => {
+  test("lays the directory out as log.md says", async () => {
+    const root = temporaryDirectory();
+    const log = await openAt(root, two);
+    await log.append("orders", 1, numbered(0, 3));
+    await log.commit("workers", "orders", [{ partition: 1, offset: 2 }]);
+    expect(readdirSync(root).sort()).toEqual(["LOCK", "store.json", "topics"]);
+    const topic = join(root, "topics", "1-orders");
+    expect(readdirSync(topic).sort()).toEqual(["groups", "partitions", "topic.json"]);
+    expect(readdirSync(join(topic, "groups", "1-workers")).sort()).toEqual([
+      "1.offset",
+      "group.json",
+    ]);
+    expect(readdirSync(partitionDirectory(root, 1)).sort()).toEqual([
+      "00000000000000000000.log",
+      "head",
+    ]);
+    await log.close();
+    expect(existsSync(join(root, "LOCK"))).toBe(false);
+  });
+
+  test("keeps topics, records and offsets, and raises the writer epoch", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    await first.createTopic("Größe / 2", 1);
+    await first.append("Größe / 2", 0, numbered(0, 3));
+    await first.commit("g", "orders", [{ partition: 1, offset: 7, metadata: "m" }]);
+    await first.close();
+    const second = await openAt(root);
+    expect(await second.topics()).toEqual([
+      { topic: "orders", partitions: 2 },
+      { topic: "Größe / 2", partitions: 1 },
+    ]);
+    expect(await second.bounds("Größe / 2", 0)).toEqual({ logStart: 0, logEnd: 3 });
+    expect((await second.read("Größe / 2", 0, 1))[0]?.count).toBe(3);
+    expect(await second.committed("g", "orders")).toEqual([
+      { partition: 0, offset: null, metadata: "" },
+      { partition: 1, offset: 7, metadata: "m" },
+    ]);
+    expect(JSON.parse(readFileSync(join(root, "store.json"), "utf8")).writerEpoch).toBe(2);
+  });
+
+  test("shares one log among opens of a directory; the last close closes", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    const second = await openAt(`${root}/.`, { topics: { more: { partitions: 1 } } });
+    await first.append("more", 0, numbered(0, 1));
+    expect((await second.bounds("more", 0)).logEnd).toBe(1);
+    await first.close();
+    await first.close();
+    await expect(first.topics()).rejects.toThrow(ClosedError);
+    expect((await second.bounds("more", 0)).logEnd).toBe(1);
+    const closing = second.close();
+    const third = await openAt(root);
+    await closing;
+    expect((await third.bounds("more", 0)).logEnd).toBe(1);
+    await expect(openLog(root, { segment: { bytes: 2048 } })).rejects.toThrow("segment.bytes");
+  });
+
+  test("adds partitions to a topic, and refuses to take some away", async () => {
+    const root = temporaryDirectory();
+    await (await openAt(root, two)).close();
+    const log = await openAt(root, { topics: { orders: { partitions: 3 } } });
+    await log.append("orders", 2, numbered(0, 1));
+    await expect(openLog(root, two)).rejects.toThrow("partitions cannot be removed");
+    expect(await log.topics()).toEqual([{ topic: "orders", partitions: 3 }]);
+  });
+
+  test("tells of a torn tail", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    await first.append("orders", 0, numbered(0, 3));
+    await first.close();
+    appendFileSync(activeLog(root), "HRB1 torn");
+    const events: unknown[] = [];
+    const second = await openAt(root, { on: { tornTail: (event) => events.push(event) } });
+    expect(events).toMatchObject([{ topic: "orders", partition: 0, bytes: 9, lastOffset: 2 }]);
+    expect((await second.bounds("orders", 0)).logEnd).toBe(3);
+  });
+
+  test("rejects for a damaged log and gives the lock back", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    for (let at = 0; at < 3; at++) await first.append("orders", 0, numbered(at, 1));
+    await first.close();
+    const bytes = readFileSync(activeLog(root));
+    bytes[20] = 9;
+    writeFileSync(activeLog(root), bytes);
+    await expect(openLog(root)).rejects.toThrow(CorruptLogError);
+    await expect(openLog(root)).rejects.toThrow(`at position 0 of ${activeLog(root)}`);
+    expect(existsSync(join(root, "LOCK"))).toBe(false);
+  });
+
+  test("sweeps what a crash left half made", async () => {
+    const root = temporaryDirectory();
+    await (await openAt(root, two)).close();
+    mkdirSync(join(root, "topics", "2-half.tmp", "groups"), { recursive: true });
+    writeFileSync(join(root, "LOCK.someone"), "");
+    await openAt(root);
+    expect(readdirSync(join(root, "topics"))).toEqual(["1-orders"]);
+    expect(existsSync(join(root, "LOCK.someone"))).toBe(false);
+  });
+
+  test("refuses writes, offsets included, once another writer has raised the epoch", async () => {
+    const root = temporaryDirectory();
+    const store = new LogStore(root, resolveLogOptions());
+    const partition = store.ensureTopic("orders", 1).partitions[0]!;
+    partition.append(numbered(0, 1));
+    const path = join(root, "store.json");
+    writeFileSync(path, readFileSync(path, "utf8").replace('"writerEpoch": 1', '"writerEpoch": 2'));
+    await store.sync();
+    expect(store.fenced).toBe(true);
+    expect(() => partition.append(numbered(1, 1))).toThrow("another process has taken over");
+    await store.close();
+  });
+
+  test.each([
+    ["sync", { sync: "flush" }],
+    ["acknowledge", { acknowledge: "synced" }],
+    ["flush", { flush: {} }],
+    ["retention", { retention: { maxAgeMs: 1 } }],
+    ["deduplication", { deduplication: {} }],
+    ["onCorruption", { onCorruption: "readonly" }],
+    ["segment.maxAgeMs", { segment: { maxAgeMs: 5 } }],
+    ["on.retentionBlocked", { on: { retentionBlocked: () => {} } }],
+    ["topics.a.retention", { topics: { a: { partitions: 1, retention: {} } } }],
+  ] as [string, object][])("refuses the later option %s", async (name, options) => {
+    const root = join(temporaryDirectory(), "new");
+    const refused = openLog(root, options);
+    await expect(refused).rejects.toThrow(NotSupportedError);
+    await expect(refused).rejects.toThrow(`Cannot use ${name} `);
+    expect(existsSync(root)).toBe(false);
+  });
+
+  test.each([
+    ["segments", { segments: {} }, TypeError],
+    ["segment.bytes", { segment: { bytes: 100 } }, RangeError],
+    ["topics.a.partitions", { topics: { a: {} } }, TypeError],
+    ["topics.a.partitions", { topics: { a: { partitions: 0 } } }, RangeError],
+    ["on.tornTail", { on: { tornTail: 1 } }, TypeError],
+  ] as [string, object, typeof TypeError][])("refuses a wrong %s", async (name, options, type) => {
+    await expect(openLog("unused", options)).rejects.toThrow(name);
+    await expect(openLog("unused", options)).rejects.toThrow(type);
+  });
+
+  test("accepts the values that are the defaults", async () => {
+    const options = { sync: "interval", acknowledge: "written", verify: "read" } as LogOptions;
+    await openAt(temporaryDirectory(), { ...options, onCorruption: "fail" });
+  });
+});
+
+describe("Log", () => {
+  test("refuses unknown topics, partitions and offsets", async () => {
+    const log = await openAt(temporaryDirectory(), two);
+    await expect(log.append("none", 0, numbered(0, 1))).rejects.toThrow(LogError);
+    await expect(log.append("orders", 2, numbered(0, 1))).rejects.toThrow(LogError);
+    await expect(log.read("orders", 0, 1)).rejects.toThrow(LogError);
+    await expect(log.committed("g", "none")).rejects.toThrow(LogError);
+    await expect(log.createTopic("orders", 1)).rejects.toThrow(LogError);
+    await expect(log.offsetForTime("orders", 0, 0)).rejects.toThrow(NotSupportedError);
+    const wrong = log.commit("g", "orders", [{ partition: 0, offset: -1 }]);
+    await expect(wrong).rejects.toThrow(RangeError);
+  });
+});
+
+describe("two processes", () => {
+  test("only one writes; the lock of one that was killed is taken over", async () => {
+    const root = temporaryDirectory();
+    const script = fileURLToPath(new URL("./lock-child.ts", import.meta.url));
+    const args = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
+    const child = spawn(process.execPath, [...args, root], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    try {
+      await Promise.race([new Promise((resolve) => child.stdout.once("data", resolve)), exited]);
+      await expect(openLog(root)).rejects.toThrow(LogError);
+      await expect(openLog(root)).rejects.toThrow(`process ${child.pid} (pid ${child.pid}`);
+    } finally {
+      child.kill("SIGKILL");
+      await exited;
+    }
+    const log = await openAt(root);
+    expect((await log.bounds("t", 0)).logEnd).toBe(1);
+    expect((await log.append("t", 0, numbered(0, 1))).baseOffset).toBe(1);
+  });
+});

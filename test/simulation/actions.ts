@@ -1,0 +1,215 @@
+/** What may happen in one step of a simulation. */
+import type { PlannedOutcome } from "../../src/testing/memory-commits.ts";
+import type { Member } from "./member.ts";
+import type { SimLocation, World } from "./world.ts";
+
+type Action = (world: World) => void | Promise<void>;
+
+/** Each with its weight. An action that has nothing to act on does nothing. */
+const ACTIONS: readonly (readonly [weight: number, act: Action])[] = [
+  [6, produce],
+  [12, deliver],
+  [16, settleCall],
+  [5, passTime],
+  [1.2, revoke],
+  [1.5, endSuspension],
+  [4, assignFree],
+  [0.3, lose],
+  [1.5, failCommit],
+  [1, releaseCommit],
+  [0.7, pause],
+  [1.5, resume],
+  [1, changeConcurrency],
+  [0.4, seek],
+  [0.25, kill],
+  [0.25, close],
+  [1, join],
+  [2, markLate],
+  [0.5, commit],
+  [0.4, checkCommits],
+];
+
+/** Makes one step. */
+export async function act(world: World): Promise<void> {
+  world.forgetOld();
+  const [fenced] = world.fenced;
+  if (fenced === undefined) return world.random.weighted(ACTIONS)(world);
+  // The broker has thrown the member out: its client learns it now.
+  world.fenced.delete(fenced);
+  if (isHeld(world, fenced)) loseOne(world, fenced);
+}
+
+function isHeld(world: World, partition: SimLocation): boolean {
+  return partition.moving === null && world.ownerOf(partition) !== undefined;
+}
+
+function heldPartition(world: World): SimLocation | undefined {
+  const held = world.partitions.filter(
+    (one) => isHeld(world, one) && world.ownerOf(one)?.model.closing === false,
+  );
+  return held.length === 0 ? undefined : world.random.pick(held);
+}
+
+function openMembers(world: World): Member[] {
+  return world.members.filter((one) => !one.model.closing);
+}
+
+function produce(world: World): void {
+  const { random } = world;
+  const partition = random.pick(world.partitions);
+  const { rules, topic, partition: index, records } = partition;
+  if (random.chance(0.1)) {
+    const count = random.integer(1, 3);
+    world.memory.skip(topic, index, count);
+    partition.logEnd += count;
+  }
+  const drawn = Array.from({ length: random.integer(1, 8) }, () => {
+    const key = random.skewed(world.scenario.keys);
+    return {
+      key: key === 0 ? null : `k${key}`,
+      poison: rules.poison && random.chance(0.05),
+      gap: random.chance(0.05) ? random.integer(1, 2) : 0,
+    };
+  });
+  let next = partition.logEnd;
+  const inputs = drawn.map(({ key, poison, gap }) => {
+    const offset = next + gap;
+    next = offset + 1;
+    // Without virtual partitions all messages of a partition are in one order.
+    const orderKey = rules.distribution === "single" ? "*" : (key ?? "null");
+    records.push({ offset, key: orderKey, poison });
+    return { key, value: poison ? "poison" : "fine", offset };
+  });
+  partition.logEnd = next;
+  world.note(
+    () => `produce ${partition.name} ${inputs.map((one) => one.offset + (one.key ?? "-"))}`,
+  );
+  world.memory.deliver(topic, index, inputs);
+}
+
+function deliver(world: World): void {
+  const { random } = world;
+  world.deliver(random.pick(world.partitions), random.integer(1, 8), random.chance(0.05));
+}
+
+function settleCall(world: World): void {
+  const { random, pending } = world;
+  if (pending.length === 0) return;
+  const [one] = pending.splice(random.integer(0, pending.length - 1), 1);
+  one!.settle(!random.chance(world.scenario.behaviour.fail));
+}
+
+function passTime(world: World): Promise<void> {
+  const ms = world.random.pick([1, 10, 50, 100, 100, 200, 400, 1000, 5000]);
+  world.note(() => `${ms} ms`);
+  return world.settle(ms);
+}
+
+function revoke(world: World): void {
+  const partition = heldPartition(world);
+  if (partition === undefined) return;
+  const keep = world.random.chance(0.5) ? [partition] : [];
+  const slow = world.random.chance(0.5);
+  const whileSuspended = (): Promise<void> =>
+    slow ? new Promise((resolve) => world.suspensions.push(resolve)) : Promise.resolve();
+  world.note(() => `revoke ${partition.name}${keep.length > 0 ? ", given back" : ""}`);
+  world.move(partition, world.memory.revoke([partition], { keep, whileSuspended }));
+}
+
+function endSuspension(world: World): void {
+  const { suspensions, random } = world;
+  if (suspensions.length === 0) return;
+  world.note(() => "the join answers");
+  suspensions.splice(random.integer(0, suspensions.length - 1), 1)[0]!();
+}
+
+function assignFree(world: World): void {
+  const free = world.partitions.filter((one) => world.isFree(one));
+  const members = openMembers(world);
+  if (free.length === 0 || members.length === 0) return;
+  world.assign(world.random.pick(free), world.random.pick(members));
+}
+
+function lose(world: World): void {
+  const partition = heldPartition(world);
+  if (partition !== undefined) loseOne(world, partition);
+}
+
+function loseOne(world: World, partition: SimLocation): void {
+  world.note(() => `lose ${partition.name}`);
+  world.move(partition, world.memory.lose([partition]));
+}
+
+function failCommit(world: World): void {
+  const outcomes: (PlannedOutcome | "held")[] = [
+    ...["retry", "hang", "stored-unknown", "not-now", "held", "held", "denied"],
+    ...(world.random.chance(0.3) ? ["fenced"] : []),
+  ] as (PlannedOutcome | "held")[];
+  world.plannedCommits.push(world.random.pick(outcomes));
+}
+
+function releaseCommit(world: World): void {
+  const { releases, random } = world;
+  if (releases.length === 0) return;
+  world.note(() => "a commit arrives");
+  releases.splice(random.integer(0, releases.length - 1), 1)[0]!();
+}
+
+function pause(world: World): void {
+  const member = world.members.length > 0 ? world.random.pick(world.members) : undefined;
+  if (member !== undefined) world.pause(member, world.random.pick(world.partitions));
+}
+
+function resume(world: World): void {
+  for (const member of world.members) {
+    const [first] = member.model.paused;
+    if (first !== undefined) world.resume(member, first);
+  }
+}
+
+function changeConcurrency(world: World): void {
+  if (world.members.length === 0) return;
+  const { consumer, model } = world.random.pick(world.members);
+  const concurrency = world.random.integer(1, 6);
+  world.note(() => `concurrency of m${model.index} = ${concurrency}`);
+  model.concurrency = concurrency;
+  consumer.concurrency = concurrency;
+}
+
+function seek(world: World): void {
+  if (world.members.length === 0) return;
+  world.seek(world.random.pick(world.members), world.random.pick(world.partitions));
+}
+
+function kill(world: World): void {
+  if (world.members.length > 0) world.kill(world.random.pick(world.members));
+}
+
+function close(world: World): void {
+  const open = openMembers(world);
+  if (open.length > 0) world.close(world.random.pick(open));
+}
+
+async function join(world: World): Promise<void> {
+  if (openMembers(world).length < world.scenario.members) await world.startMember();
+}
+
+function markLate(world: World): void {
+  if (world.kept.length > 0) world.mark(world.random.pick(world.kept));
+}
+
+function commit(world: World): void {
+  if (world.members.length === 0) return;
+  const { consumer, model } = world.random.pick(world.members);
+  world.note(() => `commit m${model.index}`);
+  world.ignore(consumer.commit());
+}
+
+/** O4: without faults, and with time, everything that is done gets stored, also when no work comes. */
+async function checkCommits(world: World): Promise<void> {
+  world.note(() => "time for all commits");
+  world.plannedCommits.length = 0;
+  for (const release of world.releases.splice(0)) release();
+  for (let i = 0; i < 8; i++) await world.settle(1000);
+  world.checkCommitted();
+}

@@ -1,0 +1,40 @@
+/**
+ * The whole consumer over the memory source and a fake clock: random deliveries, ends of calls, failures,
+ * rebalances, crashes and commit failures; the invariants of the architecture document after every step.
+ *
+ *   HEADRACE_SIM_SEED=n    only this seed, with its trace
+ *   HEADRACE_SIM_SEEDS=n   this many seeds; HEADRACE_SIM_FIRST the first of them (default 1)
+ */
+import { expect, test } from "bun:test";
+import { runSeed } from "./run-seed.ts";
+
+const SIMULATION_MS = 120_000;
+const oneSeed = process.env.HEADRACE_SIM_SEED;
+const seeds = Number(process.env.HEADRACE_SIM_SEEDS ?? ("Bun" in globalThis ? 1000 : 200));
+const first = Number(process.env.HEADRACE_SIM_FIRST ?? 1);
+
+if (oneSeed !== undefined) {
+  test(`seed ${oneSeed} keeps the invariants`, async () => {
+    const world = await runSeed(Number(oneSeed), true);
+    console.log(world.trace.join("\n"));
+  });
+} else {
+  test(
+    `${seeds} seeds keep the invariants`,
+    async () => {
+      let calls = 0;
+      for (let seed = first; seed < first + seeds; seed++) {
+        calls += (await runSeed(seed, false)).checker.calls;
+      }
+      // A simulation in which nothing happens would keep every invariant.
+      expect(calls).toBeGreaterThan(seeds * 10);
+    },
+    SIMULATION_MS,
+  );
+
+  test("a seed replays to the same trace", async () => {
+    const once = await runSeed(first, true);
+    const twice = await runSeed(first, true);
+    expect(twice.trace).toEqual(once.trace);
+  });
+}
