@@ -3,16 +3,18 @@
  *
  *   node bench/tail.ts [--json] [--rounds N]
  *
- * The pool is the handler's own limit; the kafkajs loop groups by key and waits for the batch.
+ * The pool takes key after key and knows all of them from the start; "in log order" it takes messages as they lie in
+ * the log, like a consumer must, so that two slow messages of one key near the end follow one another there too. The
+ * kafkajs loop groups by key and waits for the batch.
  */
 import { parseArgs } from "node:util";
 import { tailWork } from "./support/check.ts";
 import { fillTopic, withBroker } from "./support/kafka.ts";
 import { report, takeTurns } from "./support/rounds.ts";
-import { headrace, kafkajsByKey, pool } from "./support/subjects.ts";
+import { headrace, kafkajsByKey, pool, poolInLogOrder } from "./support/subjects.ts";
 
 const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "3" } },
+  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "5" } },
 });
 
 await withBroker(async (bootstrap) => {
@@ -21,6 +23,7 @@ await withBroker(async (bootstrap) => {
   const cell = { ...shape, bootstrap, topic, work: tailWork(2, 500, 200) };
   const rounds = await takeTurns("tail", Number(values.rounds), {
     pool: () => pool(cell),
+    "pool in log order": () => poolInLogOrder(cell),
     "kafkajs by key": () => kafkajsByKey(cell),
     "headrace per-key": () => headrace(cell, { distribution: "per-key" }),
     "headrace balanced": () => headrace(cell, { distribution: "balanced" }),

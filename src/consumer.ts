@@ -4,20 +4,16 @@ import { ClosedError, errorInfo, HeadraceError, SourceError } from "./errors.ts"
 import { type ConsumerEvents, Events } from "./events.ts";
 import { GroupLeases } from "./group-leases.ts";
 import type { ConsumerOptions } from "./options.ts";
-import {
-  explain,
-  partitionStats,
-  type ConsumerState as ReportState,
-  reportStalls,
-} from "./report.ts";
+import { explain, partitionStats, type ConsumerState as ReportState } from "./report.ts";
 import { checkConcurrency, type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
 import { systemClock } from "./runtime/system-clock.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { settlesWithin } from "./settles-within.ts";
 import { PollCredit } from "./source/poll-credit.ts";
 import type { AssignedLease, Lease, Source, SourceBatch, SourceListener } from "./source/source.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { CloseReport, CommitReport, ConsumerStats, Explanation } from "./stats.ts";
-import type { TimerHandle, TopicPartition } from "./types.ts";
+import type { TopicPartition } from "./types.ts";
 import { Validator } from "./validate.ts";
 
 /**
@@ -64,7 +60,8 @@ class GroupConsumer implements Consumer {
   #started: Promise<void> | null = null;
   #ran: Promise<CloseReport> | null = null;
   #closing: Promise<CloseReport> | null = null;
-  #stallTimer: TimerHandle | null = null;
+  #closeDrain: Promise<unknown> | null = null;
+  readonly #stalls: StallWatch;
   #settleClosed!: { resolve: (report: CloseReport) => void; reject: (error: unknown) => void };
   readonly closed: Promise<CloseReport>;
 
@@ -95,6 +92,13 @@ class GroupConsumer implements Consumer {
       },
     };
     this.#leases = new GroupLeases(host, this.#committer);
+    this.#stalls = new StallWatch({
+      clock,
+      events: this.#events,
+      leases: this.#leases,
+      stallMs: options.stallMs,
+      state: () => this.#reportState(),
+    });
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
     });
@@ -214,12 +218,15 @@ class GroupConsumer implements Consumer {
       await this.#source.start(this.#listener());
     } catch (cause) {
       const error = HeadraceError.is(cause) ? cause : startError(cause);
+      // Stopped while it started: that is no failure.
+      if (this.#closing !== null) return;
       this.#fail(error);
       throw error;
     }
-    if (this.#state === "starting") this.#state = "running";
     this.#rebalancing = false;
-    this.#watchStalls();
+    if (this.#closing !== null) return;
+    this.#state = "running";
+    this.#stalls.start(this.#source.sessionTimeoutMs);
   }
 
   #closeOnSignal(): void {
@@ -239,10 +246,12 @@ class GroupConsumer implements Consumer {
     const deadlineMs = clock.now() + drainMs;
     const leases = this.#leases.all().map(({ pipeline }) => pipeline.lease);
     const commit = !isOutOfRange(this.#fatal);
-    const drain = await this.#leases.drain(leases, deadlineMs, true, commit);
+    const draining = this.#leases.drain(leases, deadlineMs, true, commit);
+    this.#closeDrain = draining;
+    const drain = await draining;
     this.#committer.close();
     this.#leases.end(leases, null);
-    if (this.#stallTimer !== null) clock.clearTimer(this.#stallTimer);
+    this.#stalls.stop();
     await this.#leave();
     this.#state = "closed";
     const { drained, abandoned } = drain;
@@ -273,7 +282,10 @@ class GroupConsumer implements Consumer {
   }
 
   #report(error: unknown, fatal: boolean): void {
-    this.#events.emit("error", { error: errorInfo(error), fatal });
+    const info = errorInfo(error);
+    // "closed" is the last event.
+    if (this.#state === "closed") this.#options.logger.error(info.message, info);
+    else this.#events.emit("error", { error: info, fatal });
   }
 
   /** What the source tells; an error of ours must not reach the client: it is fatal here. */
@@ -299,9 +311,10 @@ class GroupConsumer implements Consumer {
         this.#scheduler.turn();
       }),
       lost: guard(undefined, (leases: readonly Lease[]) => this.#leases.end(leases, "lost")),
-      deliver: guard(undefined, (batch: SourceBatch): void | Promise<void> =>
-        this.#leases.of(batch.lease)?.pipeline.deliver(batch),
-      ),
+      deliver: guard(undefined, (batch: SourceBatch): void | Promise<void> => {
+        this.#sourceError = null;
+        return this.#leases.of(batch.lease)?.pipeline.deliver(batch);
+      }),
       advanced: guard(undefined, (lease: Lease, nextOffset: number) =>
         this.#leases.of(lease)?.pipeline.advanced(nextOffset),
       ),
@@ -329,8 +342,11 @@ class GroupConsumer implements Consumer {
   }
 
   async #revoke(leases: readonly Lease[], deadlineMs: number): Promise<void> {
-    // A close that runs drains and commits them itself.
-    if (this.#closing !== null) return;
+    // A close that runs drains and commits them itself: they are ours until it has.
+    if (this.#closeDrain !== null) {
+      await this.#closeDrain;
+      return;
+    }
     this.#rebalancing = true;
     const { clock, drainTimeoutMs } = this.#options;
     const untilMs = clock.now() + Math.min(deadlineMs, drainTimeoutMs);
@@ -350,23 +366,10 @@ class GroupConsumer implements Consumer {
 
   #reportState(): ReportState {
     return {
-      rebalancing: this.#rebalancing,
       slotsTaken: this.#scheduler.running >= this.concurrency,
       sourceError: this.#sourceError,
       nowMs: this.#options.clock.now(),
     };
-  }
-
-  #watchStalls(): void {
-    const { clock, stallMs } = this.#options;
-    this.#stallTimer = clock.setTimer(() => {
-      if (this.#closing !== null) return;
-      reportStalls(this.#leases.all(), this.#reportState(), stallMs, (explanation) => {
-        const { topic, partition, reason } = explanation;
-        this.#events.emit("stalled", { topic, partition, kind: reason, explanation });
-      });
-      this.#watchStalls();
-    }, stallMs / 4);
   }
 }
 

@@ -28,3 +28,4 @@ export type { LingerOptions, ProducerOptions } from "./produce/producer-options.
 export type * from "./source/source.ts";
 export type * from "./stats.ts";
 export type * from "./types.ts";
+export { init } from "./wasm/module.ts";

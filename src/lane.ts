@@ -32,6 +32,8 @@ export class Lane {
   failures = 0;
   /** Messages at the front that are left of a failed call: retried one per call, none added (E3, Q1). */
   retryLength = 0;
+  /** Failures that these share: 1, or 0 when their call was abandoned (E9). */
+  retryFailures = 0;
   /** Monotonic time at which the oldest message came, where `maxWaitMs` counts. */
   filledSinceMs = 0;
 

@@ -13,6 +13,7 @@ import type { CallContext } from "./process/call-context.ts";
 import { InlineProcessor, type ProcessListener } from "./process/inline-processor.ts";
 import { Instances } from "./process/instances.ts";
 import type { ResolvedTopic } from "./resolve-options.ts";
+import { Filling } from "./schedule/filling.ts";
 import { LeaseHolds } from "./schedule/held-keys.ts";
 import { PartitionLanes } from "./schedule/partition-lanes.ts";
 import type { Runnable } from "./schedule/scheduler.ts";
@@ -63,8 +64,9 @@ export class Pipeline implements Runnable, ProcessListener {
   readonly #holds: LeaseHolds;
   readonly #marking: Marking;
   readonly #timers: Timers;
-  #fillTimerSet = false;
-  #onQuiet: (() => void) | null = null;
+  readonly #filling: Filling;
+  /** Drains that wait for running calls: a close may begin while a revoke drains. */
+  readonly #onQuiet = new Set<() => void>();
   #inRun = false;
 
   constructor(
@@ -93,6 +95,7 @@ export class Pipeline implements Runnable, ProcessListener {
       { maxPartitions, perKey, maxMessages, maxWaitMs: batches ? maxWaitMs : 0 },
       this.#holds.keys,
     );
+    this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
     this.intake = new Intake(topic, this.lanes, host.events);
     this.#marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
@@ -103,7 +106,11 @@ export class Pipeline implements Runnable, ProcessListener {
     );
     this.#processor = new InlineProcessor(this, topic.handler);
     this.account = host.credit.open(
-      () => source.pause(lease),
+      () => {
+        source.pause(lease);
+        this.#watchFilling();
+        host.scheduler.turn();
+      },
       () => source.resume(lease),
     );
     host.scheduler.add(this);
@@ -130,7 +137,9 @@ export class Pipeline implements Runnable, ProcessListener {
     return this.lanes.running;
   }
   get canRun(): boolean {
-    return this.lanes.hasReady && this.mayStart && !this.gated && !this.mapFull;
+    if (!this.lanes.hasReady || !this.mayStart || this.gated) return false;
+    // A full map is emptied by the oldest open message alone: it may start, also as a retry.
+    return !this.mapFull || this.lanes.readyOffset === this.tracker.committable;
   }
   /** Asked before every call, so it is cheap; what changes slowly is in `canRun`. */
   get mayStart(): boolean {
@@ -177,24 +186,15 @@ export class Pipeline implements Runnable, ProcessListener {
     if (this.state === "ended") return;
     this.tracker.advance(nextOffset);
     this.#host.marked(this.lease, this.unfinished === 0);
+    if (this.lanes.filling.size === 0) return;
+    this.#watchFilling();
+    this.#host.scheduler.turn();
   }
 
-  /** F3: a call may be held back to fill it, but not at the end of the log or without budget to poll more. */
+  /** F3: at the end of the log, or without budget to poll more, no call waits to be filled. */
   #watchFilling(): void {
-    const { lanes, topic } = this;
-    if (lanes.filling.size === 0) return;
     const atEnd = this.highWatermark >= 0 && this.tracker.nextOffset >= this.highWatermark;
-    if (atEnd || this.account.paused || this.state !== "live") {
-      lanes.startFilling();
-      return;
-    }
-    if (this.#fillTimerSet) return;
-    this.#fillTimerSet = true;
-    this.#timers.set(topic.maxWaitMs, () => {
-      this.#fillTimerSet = false;
-      lanes.startFilling();
-      this.#host.scheduler.turn();
-    });
+    this.#filling.watch(atEnd || this.account.paused || this.state !== "live");
   }
 
   // ---- schedule → process ------------------------------------------------------------------------------------
@@ -212,6 +212,7 @@ export class Pipeline implements Runnable, ProcessListener {
 
   #runLanes(slice: Slice): boolean {
     const nowMs = this.#clock.now();
+    const { mapFull } = this;
     this.sliceStartMs = nowMs;
     let sampled = false;
     for (;;) {
@@ -221,7 +222,7 @@ export class Pipeline implements Runnable, ProcessListener {
       sampled = true;
       if (this.#processor.run(lane, slice)) return true;
       this.#give(lane, nowMs);
-      if (slice.over) return false;
+      if (slice.over || mapFull) return false;
     }
   }
 
@@ -233,12 +234,21 @@ export class Pipeline implements Runnable, ProcessListener {
   /** Once a slice, not per message (H4). */
   #sample(lane: Lane, nowMs: number): void {
     const { batch, index } = lane;
+    const { events } = this.#host;
+    if (events.has("scheduled")) {
+      const { topic, partition } = this.lease;
+      events.emit("scheduled", { topic, partition, virtualPartition: lane.slot });
+    }
     this.processingLatency.add(nowMs - batch.polledAtMs);
     this.consumptionLatency.add(this.#clock.wallTime() - batch.records.timestampAt(index));
   }
 
   callLength(lane: Lane): number {
     return this.lanes.callLength(lane);
+  }
+
+  isHeld(batch: PolledBatch, index: number): boolean {
+    return this.#holds.keys.blocks(batch, index);
   }
 
   settled(lane: Lane): void {
@@ -300,13 +310,14 @@ export class Pipeline implements Runnable, ProcessListener {
 
   flush(): void {
     this.#marking.apply();
-    if (this.intake.waitingMessages > 0 && this.lanes.length === 0) {
+    const waits = this.intake.waitingMessages > 0 && this.lanes.length === 0;
+    if (waits && this.state !== "ended") {
       this.intake.admit();
       this.#watchFilling();
       // Only after this turn: a turn that is running does not see what was admitted behind it.
       this.#clock.defer(() => this.#host.scheduler.turn());
     }
-    if (this.lanes.running === 0) this.#onQuiet?.();
+    if (this.lanes.running === 0) for (const quiet of this.#onQuiet) quiet();
   }
 
   #applied({ offsets, count, bytes }: CollectedResults): void {
@@ -345,9 +356,12 @@ export class Pipeline implements Runnable, ProcessListener {
     closing: boolean,
   ): Promise<{ drained: number; abandoned: number }> {
     this.state = "draining";
+    if (closing) this.#stopPolling();
     this.#timers.clear();
-    this.#fillTimerSet = false;
+    this.#filling.reset();
     this.lanes.startFilling();
+    // A handler that closes is counted among the running calls once its own call has begun.
+    if (this.#inRun) await Promise.resolve();
     const before = this.#inCalls();
     await this.#quietUntil(deadlineMs);
     const abandoned = this.#inCalls();
@@ -379,6 +393,12 @@ export class Pipeline implements Runnable, ProcessListener {
     this.#instances.run("revoked").catch((error) => this.#host.report(error));
   }
 
+  /** For good: nothing that is refunded later resumes it. */
+  #stopPolling(): void {
+    this.account.paused = false;
+    this.account.pause();
+  }
+
   #keysReleased(): void {
     this.lanes.releaseBlocked(this.#clock.now());
     this.#watchFilling();
@@ -393,11 +413,13 @@ export class Pipeline implements Runnable, ProcessListener {
 
   async #quietUntil(deadlineMs: number): Promise<void> {
     if (this.lanes.running === 0) return;
-    const quiet = new Promise<void>((resolve) => {
-      this.#onQuiet = resolve;
+    let resolve!: () => void;
+    const quiet = new Promise<void>((settle) => {
+      resolve = settle;
     });
+    this.#onQuiet.add(resolve);
     await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), quiet);
-    this.#onQuiet = null;
+    this.#onQuiet.delete(resolve);
   }
 
   async #hooks(hooks: readonly ("flush" | "shutdown")[], deadlineMs: number): Promise<void> {

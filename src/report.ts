@@ -13,7 +13,6 @@ export interface LeaseRecord {
 
 /** What the whole consumer says to an explanation. */
 export interface ConsumerState {
-  readonly rebalancing: boolean;
   readonly slotsTaken: boolean;
   readonly sourceError: string | null;
   readonly nowMs: number;
@@ -57,8 +56,15 @@ export function explain(record: LeaseRecord, state: ConsumerState): Explanation 
   const { topic, partition } = pipeline.lease;
   const { reason, ...details } = reasonOf(record, state);
   const open = pipeline.tracker.openCount > 0;
-  const hole = open ? { offset: pipeline.tracker.committable } : {};
+  const hole = open ? { offset: pipeline.tracker.committable, ...ageOf(record, state) } : {};
   return { topic, partition, reason, ...hole, ...details };
+}
+
+/** Age of the oldest message in a lane, from its poll. */
+function ageOf({ pipeline }: LeaseRecord, { nowMs }: ConsumerState): { ageMs?: number } {
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const lane of pipeline.lanes.busy()) oldest = Math.min(oldest, lane.batch.polledAtMs);
+  return oldest === Number.POSITIVE_INFINITY ? {} : { ageMs: nowMs - oldest };
 }
 
 type Reason = { reason: ExplanationReason } & Partial<Explanation>;
@@ -66,7 +72,7 @@ type Reason = { reason: ExplanationReason } & Partial<Explanation>;
 function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Reason {
   const { lanes, account } = pipeline;
   if (pipeline.state === "suspended") return { reason: "suspended" };
-  if (pipeline.state !== "live" || state.rebalancing) return { reason: "rebalancing" };
+  if (pipeline.state !== "live") return { reason: "rebalancing" };
   if (pipeline.paused) return { reason: "paused" };
   if (position.refusal !== null) return { reason: "commit-failing", error: position.refusal };
   if (pipeline.mapFull) return { reason: "map-full" };
@@ -95,21 +101,4 @@ function oldestCall(pipeline: Pipeline, nowMs: number): Reason {
     offset = call.lane.firstOffset;
   }
   return { reason: "handler-running", offset, ageMs: Math.max(0, nowMs - oldest) };
-}
-
-/** Emits `stalled` once for each partition with work that has marked nothing for `stallMs` (X2). */
-export function reportStalls(
-  records: readonly LeaseRecord[],
-  state: ConsumerState,
-  stallMs: number,
-  emit: (explanation: Explanation) => void,
-): void {
-  for (const record of records) {
-    const { pipeline } = record;
-    if (pipeline.tracker.openCount === 0) pipeline.progressMs = state.nowMs;
-    if (state.nowMs - pipeline.progressMs < stallMs) continue;
-    if (record.stalledAtMs === pipeline.progressMs) continue;
-    record.stalledAtMs = pipeline.progressMs;
-    emit(explain(record, state));
-  }
 }

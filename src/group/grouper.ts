@@ -42,9 +42,11 @@ export class Grouper {
       column = this.#kernel.hashColumn(count);
     } else {
       column = this.#kernel.hashColumn(count);
+      // A local name: some engines look an imported one up each time.
+      const hash = murmur3;
       for (let i = 0; i < count; i++) {
         const key = records.keyAt(i);
-        column[i] = key === null ? NULL_KEY_HASH : murmur3(key, PARTITION_KEY_SEED);
+        column[i] = key === null ? NULL_KEY_HASH : hash(key, PARTITION_KEY_SEED);
       }
     }
     batch.hashes = column.slice(0, count);

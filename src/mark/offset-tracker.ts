@@ -2,6 +2,10 @@ import { invariant } from "../invariant.ts";
 
 /** Offsets of one page; one bit each. */
 const PAGE_OFFSETS = 1024;
+const PAGE_SHIFT = 10;
+const PAGE_MASK = PAGE_OFFSETS - 1;
+/** Farthest that an open offset may lie above the first page; the pipeline stops far below it (F4). */
+const MAX_DISTANCE = 0xffffffff;
 const PAGE_WORDS = PAGE_OFFSETS / 32;
 /** Pages kept for reuse. */
 const SPARE_PAGES = 32;
@@ -25,8 +29,8 @@ interface Page {
  */
 export class OffsetTracker {
   #pages: (Page | null)[] = [];
-  /** Page number of #pages[0]. */
-  #firstPage: number;
+  /** First offset of #pages[0]. */
+  #baseOffset: number;
   /** Index into #pages below which no page has an open offset. */
   #head = 0;
   #spare: Page[] = [];
@@ -35,7 +39,7 @@ export class OffsetTracker {
 
   constructor(startOffset: number) {
     this.#nextOffset = startOffset;
-    this.#firstPage = Math.floor(startOffset / PAGE_OFFSETS);
+    this.#baseOffset = pageStart(startOffset);
   }
 
   /** Delivered and not done. */
@@ -58,7 +62,8 @@ export class OffsetTracker {
     let word = 0;
     while (bits[word] === 0) word++;
     const lowest = bits[word]! & -bits[word]!;
-    return (this.#firstPage + this.#head) * PAGE_OFFSETS + word * 32 + (31 - Math.clz32(lowest));
+    const page = this.#baseOffset + this.#head * PAGE_OFFSETS;
+    return page + word * 32 + (31 - Math.clz32(lowest));
   }
 
   /**
@@ -75,6 +80,10 @@ export class OffsetTracker {
       invariant(first >= this.#nextOffset, "a source delivers no offset twice under one lease");
       invariant(last < nextOffset, "the next offset lies behind the last record");
       if (this.#openCount === 0) this.#restart(first);
+      invariant(
+        last - this.#baseOffset <= MAX_DISTANCE,
+        "open offsets lie within 2³² of each other",
+      );
       if (deltas === null) this.#openRange(baseOffset, baseOffset + count);
       else for (let i = 0; i < count; i++) this.#openOne(baseOffset + deltas[i]!);
       this.#openCount += count;
@@ -88,8 +97,10 @@ export class OffsetTracker {
   }
 
   isOpen(offset: number): boolean {
-    const at = offset % PAGE_OFFSETS;
-    const page = this.#pages[(offset - at) / PAGE_OFFSETS - this.#firstPage];
+    const distance = offset - this.#baseOffset;
+    if (distance < 0 || distance > MAX_DISTANCE) return false;
+    const page = this.#pages[distance >>> PAGE_SHIFT];
+    const at = distance & PAGE_MASK;
     return page != null && (page.bits[at >>> 5]! & (1 << (at & 31))) !== 0;
   }
 
@@ -99,8 +110,11 @@ export class OffsetTracker {
    * @returns false when it was not open: done before, or never delivered.
    */
   mark(offset: number): boolean {
-    const at = offset % PAGE_OFFSETS;
-    const index = (offset - at) / PAGE_OFFSETS - this.#firstPage;
+    // Small integers from here on: a remainder of offsets would be a slow floating-point operation.
+    const distance = offset - this.#baseOffset;
+    if (distance < 0 || distance > MAX_DISTANCE) return false;
+    const index = distance >>> PAGE_SHIFT;
+    const at = distance & PAGE_MASK;
     const page = this.#pages[index];
     if (page == null) return false;
     const word = at >>> 5;
@@ -139,8 +153,7 @@ export class OffsetTracker {
   }
 
   #pageOf(offset: number): Page {
-    const number = Math.floor(offset / PAGE_OFFSETS);
-    const index = number - this.#firstPage;
+    const index = (offset - this.#baseOffset) >>> PAGE_SHIFT;
     while (this.#pages.length <= index) this.#pages.push(null);
     const page = this.#pages[index] ?? this.#spare.pop() ?? newPage();
     this.#pages[index] = page;
@@ -151,14 +164,18 @@ export class OffsetTracker {
   #restart(offset: number): void {
     this.#pages = [];
     this.#head = 0;
-    this.#firstPage = Math.floor(offset / PAGE_OFFSETS);
+    this.#baseOffset = pageStart(offset);
   }
 
   #trim(): void {
     this.#pages = this.#pages.slice(this.#head);
-    this.#firstPage += this.#head;
+    this.#baseOffset += this.#head * PAGE_OFFSETS;
     this.#head = 0;
   }
+}
+
+function pageStart(offset: number): number {
+  return offset - (offset % PAGE_OFFSETS);
 }
 
 function newPage(): Page {

@@ -95,7 +95,9 @@ export class CallContext<T = unknown> implements MessageContext<T> {
 
   /** The lease is lost or a deadline has passed. */
   abort(reason: unknown): void {
-    this.#controller?.abort(reason);
+    // Made here when it is not there yet: whoever asks for the signal only now must see it aborted.
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
   }
 
   synchronize<R>(_fn: () => R | Promise<R>): Promise<R> {

@@ -9,8 +9,10 @@ import { BatchCall, CallContext, type LeaseView } from "./call-context.ts";
 export interface ProcessListener extends LeaseView {
   /** When the running slice began, monotonic. */
   readonly sliceStartMs: number;
-  /** Messages of the next call. */
+  /** Messages of the next call; 0 while its first message is held. */
   callLength(lane: Lane): number;
+  /** A call of an ended lease holds its key (R6). */
+  isHeld(batch: PolledBatch, index: number): boolean;
   /** Its call ended well; the message has left the lane. */
   done(batch: PolledBatch, index: number): void;
   /** Not marked yet: a retry hands over only such messages (E3). */
@@ -69,8 +71,9 @@ export class InlineProcessor {
     const listener = this.#listener;
     do {
       if (lane.retryLength > 0 && this.#dropMarked(lane)) continue;
-      if (!listener.mayStart || listener.callLength(lane) === 0) break;
+      if (!listener.mayStart) break;
       const { batch, index } = lane;
+      if (listener.isHeld(batch, index)) break;
       context.begin(lane, batch, index, 1);
       let result: unknown;
       try {
@@ -80,6 +83,8 @@ export class InlineProcessor {
         return false;
       }
       if (isThenable(result)) {
+        // Calls that end in microtasks must not keep the event loop waiting either (R1).
+        budget.spend();
         this.#await(result, lane, context);
         return true;
       }
@@ -104,6 +109,7 @@ export class InlineProcessor {
         return false;
       }
       if (isThenable(result)) {
+        budget.spend();
         this.#await(result, lane, batch);
         return true;
       }
@@ -152,7 +158,10 @@ export class InlineProcessor {
     // A throw after the lease began to drain or ended is abandoned, not failed (E9).
     const abandoned = this.#listener.draining || this.#listener.ended;
     // Also an abandoned call is repeated when its lease goes on (R3), and not with what its handler had marked.
-    if (lane.retryLength === 0) lane.retryLength = call.length;
+    if (lane.retryLength === 0) {
+      lane.retryLength = call.length;
+      lane.retryFailures = abandoned ? 0 : 1;
+    }
     if (abandoned) this.#listener.abandoned(lane);
     else {
       lane.failures++;
@@ -173,8 +182,7 @@ export class InlineProcessor {
   #shift(lane: Lane): void {
     lane.shift();
     if (lane.retryLength === 0) return;
-    // What is left of a failed batch call has failed with it, once; of an abandoned one, never.
-    lane.failures = --lane.retryLength === 0 ? 0 : Math.min(lane.failures, 1);
+    lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
   }
 }
 

@@ -61,6 +61,11 @@ export class PartitionLanes {
     return this.#ready.size > 0 && this.running < this.#rules.maxPartitions;
   }
 
+  /** First offset of the lane that is next; -1 without one. */
+  get readyOffset(): number {
+    return this.#ready.peek()?.headOffset ?? -1;
+  }
+
   get filling(): ReadonlySet<Lane> {
     return this.#filling;
   }

@@ -6,7 +6,7 @@ const MAX_BURST_MS = 10;
 const MAX_SLICE_MESSAGES = 1024;
 /** Time between two reads of the clock that the countdown aims at. */
 const CHECK_MS = 0.5;
-const MAX_CHECK_MESSAGES = 256;
+const MAX_CHECK_MESSAGES = 32;
 
 /**
  * How long calls may go on before other partitions, and the event loop, have their turn.

@@ -12,6 +12,8 @@ export interface CreditAccount {
   readonly resume: () => void;
   /** Ends a hold early. */
   release: (() => void) | null;
+  /** What the source waits for while it is held. */
+  held: Promise<void> | undefined;
 }
 
 /**
@@ -34,7 +36,15 @@ export class PollCredit {
   }
 
   open(pause: () => void, resume: () => void): CreditAccount {
-    const account = { messages: 0, bytes: 0, paused: false, pause, resume, release: null };
+    const account: CreditAccount = {
+      messages: 0,
+      bytes: 0,
+      paused: false,
+      pause,
+      resume,
+      release: null,
+      held: undefined,
+    };
     this.#accounts.add(account);
     return account;
   }
@@ -50,7 +60,9 @@ export class PollCredit {
     account.messages += messages;
     account.bytes += bytes;
     if (account.paused || !this.isOver(account, 1)) return undefined;
-    return this.#hold(account);
+    // A batch that was on its way joins the hold that runs.
+    account.held ??= this.#hold(account);
+    return account.held;
   }
 
   /** Messages have ended. */
@@ -97,6 +109,7 @@ export class PollCredit {
       }, MAX_HOLD_MS);
       account.release = () => {
         account.release = null;
+        account.held = undefined;
         this.#clock.clearTimer(timer);
         resolve();
       };

@@ -113,6 +113,8 @@ export interface Source {
     readonly raw: boolean;
     readonly topicIds: boolean;
   };
+  /** How long the group waits for heartbeats, where there is such a time: what holds the thread for long is reported. */
+  readonly sessionTimeoutMs?: number;
   /** Connects and joins; settles when the first assignment is known. Rejects when the source can never work. */
   start(listener: SourceListener): Promise<void>;
   /** Stops fetching, leaves when asked, disconnects. Drains nothing: the core has done that. Settles when the signal aborts. */

@@ -24,6 +24,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   "pipeline.ts": "wiring",
   "pipeline-host.ts": "wiring",
   "report.ts": "wiring",
+  "stall-watch.ts": "wiring",
 };
 
 const stages: readonly string[] = [

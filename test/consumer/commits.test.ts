@@ -64,7 +64,12 @@ describe("commits", () => {
       expect(memory.commits().slice(start)).toMatchObject([
         { groupId, topic: TOPIC, partition: 0, offset: 3 },
       ]);
-      expect(seen("committed").at(-1)).toEqual({ topic: TOPIC, partition: 0, offset: 3, mapSize: 0 });
+      expect(seen("committed").at(-1)).toEqual({
+        topic: TOPIC,
+        partition: 0,
+        offset: 3,
+        mapSize: 0,
+      });
       await pass(10_000);
       expect(memory.commits().length).toBe(start + 1);
       calls.finishAll();
@@ -139,9 +144,7 @@ describe("commits", () => {
       holding = false;
       answer?.("stored");
       await pass();
-      expect(await report).toEqual([
-        { topic: TOPIC, partition: 0, offset: 2, outcome: "stored" },
-      ]);
+      expect(await report).toEqual([{ topic: TOPIC, partition: 0, offset: 2, outcome: "stored" }]);
       calls.finishAll();
       await pass(100);
     });
@@ -238,7 +241,12 @@ describe("where a lease starts", () => {
     consumer: object,
     prepare: (memory: ReturnType<typeof memorySource>) => void,
     topics = { [TOPIC]: 1 },
-  ): Promise<{ handled: number[]; stored: number | null; resets: unknown[]; errors: unknown[] }> => {
+  ): Promise<{
+    handled: number[];
+    stored: number | null;
+    resets: unknown[];
+    errors: unknown[];
+  }> => {
     const memory = memorySource({ topics });
     memory.deliver(
       TOPIC,

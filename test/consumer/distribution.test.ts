@@ -93,6 +93,28 @@ describe("distribution", () => {
     });
   });
 
+  test("D2: a key with nothing in flight is placed anew", async () => {
+    const calls = new Calls();
+    const topic = {
+      eachMessage: calls.eachMessage,
+      virtualPartitions: { maxPartitions: 2, distribution: "balanced" as const },
+    };
+    await withRig({ topic }, async ({ send, pass }) => {
+      await send(["a"]);
+      expect(calls.at(0).context.virtualPartition).toBe(0);
+      calls.finish(0);
+      await pass();
+      await send(["b", "b"]);
+      expect(calls.at(1).context.virtualPartition).toBe(0);
+      await send(["a"]);
+      expect(calls.at(3).context.virtualPartition).toBe(1);
+      calls.finishAll();
+      await pass();
+      calls.finishAll();
+      await pass(100);
+    });
+  });
+
   test("D2: a lane that waits for a retry takes no new key", async () => {
     const calls = new Calls();
     const topic = {
@@ -342,33 +364,36 @@ describe("distribution", () => {
     ["per-key, 1", { virtualPartitions: { maxPartitions: 1, distribution: "per-key" } }],
     ["the defaults", { virtualPartitions: true }],
   ];
-  test.each(shapes)("D8: one message, one key, one lane, a hole, then a retry: %s", async (_n, shape) => {
-    const handled: number[] = [];
-    let failed = false;
-    const topic = {
-      eachMessage: async (message: Message) => {
-        if (message.offset === 3 && !failed) {
-          failed = true;
-          throw new Error("planned");
-        }
-        handled.push(message.offset);
-      },
-      retry: { backoffMs: 10 },
-      ...shape,
-    };
-    await withRig({ topic }, async ({ send, pass, stored, memory }) => {
-      await send(["only"]);
-      await pass(100);
-      expect(stored()).toBe(1);
-      memory.skip(TOPIC, 0, 1);
-      await pass(100);
-      expect(stored()).toBe(2);
-      await send(["only", "only"]);
-      await pass(200);
-      expect(handled).toEqual([0, 2, 3]);
-      expect(stored()).toBe(4);
-    });
-  });
+  test.each(shapes)(
+    "D8: one message, one key, one lane, a hole, then a retry: %s",
+    async (_n, shape) => {
+      const handled: number[] = [];
+      let failed = false;
+      const topic = {
+        eachMessage: async (message: Message) => {
+          if (message.offset === 3 && !failed) {
+            failed = true;
+            throw new Error("planned");
+          }
+          handled.push(message.offset);
+        },
+        retry: { backoffMs: 10 },
+        ...shape,
+      };
+      await withRig({ topic }, async ({ send, pass, stored, memory }) => {
+        await send(["only"]);
+        await pass(100);
+        expect(stored()).toBe(1);
+        memory.skip(TOPIC, 0, 1);
+        await pass(100);
+        expect(stored()).toBe(2);
+        await send(["only", "only"]);
+        await pass(200);
+        expect(handled).toEqual([0, 2, 3]);
+        expect(stored()).toBe(4);
+      });
+    },
+  );
 });
 
 function isSlow(key: PartitionKey): boolean {

@@ -72,6 +72,27 @@ describe("failures", () => {
     });
   });
 
+  test("E1, E3: a message that its handler had marked before it threw is not handed over again", async () => {
+    const handled: number[] = [];
+    const topic = {
+      retry: RETRY,
+      eachMessage: (message: Message, context: MessageContext) => {
+        handled.push(message.offset);
+        if (message.offset !== 0) return;
+        expect(context.markAsConsumed()).toBe(true);
+        throw new Error("after the mark");
+      },
+    };
+    await withRig({ topic }, async ({ send, pass, seen, stored }) => {
+      await send(["a", "b"]);
+      await pass(200);
+      expect(handled).toEqual([0, 1]);
+      expect(seen("failed")).toHaveLength(1);
+      await pass(100);
+      expect(stored()).toBe(2);
+    });
+  });
+
   test("E1: a deserializer's error fails the attempt, with the error as its cause", async () => {
     let broken = true;
     const payloads: unknown[] = [];
@@ -87,7 +108,7 @@ describe("failures", () => {
       await send(["a"]);
       const [failed] = seen("failed");
       expect(failed?.error.code).toBe("HEADRACE_DESERIALIZE");
-      const { error } = failed?.error as unknown as { error: unknown };
+      const { error } = failed!.error as unknown as { error: unknown };
       expect(error).toBeInstanceOf(DeserializeError);
       expect((error as Error).cause).toEqual(new Error("not JSON"));
       broken = false;
@@ -181,7 +202,10 @@ describe("failures", () => {
     const failing: boolean[] = [];
     const topic = {
       retry: { backoffMs: 60_000, maxBackoffMs: 60_000 },
-      virtualPartitions: { maxPartitions: 2, reducer: (key: unknown) => (key as Uint8Array)[0]! % 2 },
+      virtualPartitions: {
+        maxPartitions: 2,
+        reducer: (key: unknown) => (key as Uint8Array)[0]! % 2,
+      },
       eachMessage: (message: Message, context: MessageContext) => {
         if (message.keyText() === "0") throw new Error("planned");
         failing.push(context.failing);
@@ -200,7 +224,10 @@ describe("failures", () => {
     const others: number[] = [];
     const topic = {
       retry: RETRY,
-      virtualPartitions: { maxPartitions: 2, reducer: (key: unknown) => (key as Uint8Array)[0]! % 2 },
+      virtualPartitions: {
+        maxPartitions: 2,
+        reducer: (key: unknown) => (key as Uint8Array)[0]! % 2,
+      },
       eachMessage: (message: Message) => {
         if (message.keyText() === "1") return void others.push(message.offset);
         at.push(now());

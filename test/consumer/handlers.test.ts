@@ -263,7 +263,9 @@ describe("consumer instances", () => {
         await send(keys(20), 0);
         await send(keys(20), 1);
       }
-      const infos = made.map(({ info }) => `${info.topic}/${info.partition}/${info.virtualPartition}`);
+      const infos = made.map(
+        ({ info }) => `${info.topic}/${info.partition}/${info.virtualPartition}`,
+      );
       expect(new Set(infos).size).toBe(infos.length);
       expect(infos).toHaveLength(6);
       for (const { info, batches } of made) {
@@ -384,7 +386,10 @@ describe("consumer instances", () => {
     const trace: string[] = [];
     const topic = {
       consumer: (info: VirtualPartitionInfo) => new Recorder(info, trace),
-      virtualPartitions: { maxPartitions: 2, reducer: (key: unknown) => (key as Uint8Array)[0]! % 2 },
+      virtualPartitions: {
+        maxPartitions: 2,
+        reducer: (key: unknown) => (key as Uint8Array)[0]! % 2,
+      },
     };
     await withRig({ topic }, async ({ send, pass, memory, consumer }) => {
       await send(["0"]);

@@ -46,7 +46,10 @@ describe("manual acknowledgement", () => {
     const topic = {
       acknowledge: "manual" as const,
       eachMessage: handler,
-      virtualPartitions: { maxPartitions: 2, reducer: (key: unknown) => (key as Uint8Array)[0]! % 2 },
+      virtualPartitions: {
+        maxPartitions: 2,
+        reducer: (key: unknown) => (key as Uint8Array)[0]! % 2,
+      },
     };
     await withRig({ topic }, async ({ send, consumer }) => {
       await send(["0", "1", "0"]);

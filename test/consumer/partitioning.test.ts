@@ -92,7 +92,9 @@ describe("partitioner", () => {
     await withRig({ topic }, async ({ send, seen, stored, pass }) => {
       await send(["a", "b", "c"]);
       await pass(100);
-      expect(seen("partitionerFailed")).toMatchObject([{ offset: 1, error: { name: "TypeError" } }]);
+      expect(seen("partitionerFailed")).toMatchObject([
+        { offset: 1, error: { name: "TypeError" } },
+      ]);
       expect(seen("partitionerFailed")[0]?.value).toBe(answer);
       expect(stored()).toBe(3);
     });
@@ -198,7 +200,9 @@ describe("partitioner", () => {
     await withRig({ topic }, async ({ send, seen, stored, pass }) => {
       await send(["a", "b"]);
       await pass(100);
-      expect(seen("partitionerFailed")).toMatchObject([{ offset: 0, error: { message: "no bin" } }]);
+      expect(seen("partitionerFailed")).toMatchObject([
+        { offset: 0, error: { message: "no bin" } },
+      ]);
       expect(stored()).toBe(2);
     });
   });

@@ -116,11 +116,26 @@ function revoke(world: World): void {
   world.move(partition, world.memory.revoke([partition], { keep, whileSuspended }));
 }
 
-function endSuspension(world: World): void {
+async function endSuspension(world: World): Promise<void> {
   const { suspensions, random } = world;
   if (suspensions.length === 0) return;
+  if (random.chance(0.5)) await settleSuspended(world);
   world.note(() => "the join answers");
   suspensions.splice(random.integer(0, suspensions.length - 1), 1)[0]!();
+  await world.settle(0);
+  // What was marked while nothing could be sent must be sent now, without another mark.
+  if (random.chance(0.5)) await checkCommits(world);
+}
+
+/** Late calls end, and time passes, before the join answers. */
+async function settleSuspended(world: World): Promise<void> {
+  const { pending } = world;
+  for (const one of pending.filter(({ call }) => call.period.state === "suspended")) {
+    pending.splice(pending.indexOf(one), 1);
+    one.settle(true);
+    await world.settle(0);
+  }
+  await world.settle(200);
 }
 
 function assignFree(world: World): void {

@@ -195,7 +195,8 @@ export class Checker {
     const waits = [...period.waits].filter(([, untilMs]) => untilMs > nowMs);
     // Whatever the distribution: with nothing to wait for, something must run.
     if (calls.length + waits.length === 0) return queued[0];
-    if (left.some((one) => one.ordered)) return undefined;
+    const ordered = left.some((one) => one.ordered) || waits.some(([lane]) => lane === "ordered");
+    if (ordered) return undefined;
     const laneOf = laneKnown(rules, period);
     if (laneOf === undefined || (stale > 0 && rules.distribution !== "per-key")) return undefined;
     const busy = new Set<unknown>(waits.map(([lane]) => lane));

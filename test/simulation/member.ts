@@ -274,6 +274,7 @@ export class Member {
       consume: (batch) => {
         last = batch;
         const result = consume(batch);
+        if (this.dead) return result;
         const now = this.#world.lastCall!.period;
         this.#world.guard(() => demand((period ?? now) === now, () => "C2: an instance lives on"));
         period = now;
@@ -293,7 +294,8 @@ export class Member {
   #handle(topic: string, messages: readonly Message[], context: MessageContext): Handled {
     const world = this.#world;
     const { random, calm } = world;
-    if (this.dead) return new Promise<void>(() => {});
+    // After a violation nothing goes on: a call that failed with it would be retried for ever.
+    if (this.dead || world.broken) return new Promise<void>(() => {});
     const partition = world.partition({ topic, partition: messages[0]!.partition });
     const offsets = messages.map((message) => message.offset);
     const { virtualPartition, attempt } = context;

@@ -91,6 +91,7 @@ export class Period {
 
   /** What collective marking takes together (O2). */
   laneOf(message: SimMessage): string | number {
+    if (message.ordered) return "ordered";
     return this.rules.distribution === "per-key" ? message.key : message.virtualPartition;
   }
 }

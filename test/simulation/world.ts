@@ -79,7 +79,14 @@ export class World {
   // ---- what members use --------------------------------------------------------------------------------------
 
   note(line: () => string): void {
-    if (this.#tracing) this.trace.push(`${String(this.clock.now()).padStart(6)} ${line()}`);
+    // What follows a violation would only mislead.
+    if (this.#tracing && this.#problem === null)
+      this.trace.push(`${String(this.clock.now()).padStart(6)} ${line()}`);
+  }
+
+  /** A rule was broken: the run is over at the end of this step. */
+  get broken(): boolean {
+    return this.#problem !== null;
   }
 
   /** Keeps the first violation: it is thrown inside the consumer, which would take it for a handler's error. */
@@ -260,7 +267,11 @@ export class World {
     for (const act of this.releases.splice(0)) act();
     for (const act of this.suspensions.splice(0)) act();
     await this.settle(0);
-    for (const { settle } of this.pending.splice(0)) settle(true);
+    // One by one: a consumer learns of them one by one.
+    for (const { settle } of this.pending.splice(0)) {
+      settle(true);
+      await this.settle(0);
+    }
     const lost = [...this.fenced].filter((one) => this.ownerOf(one));
     this.fenced.clear();
     if (lost.length > 0) this.ignore(this.memory.lose(lost));

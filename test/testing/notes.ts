@@ -6,12 +6,12 @@ import type {
   SourceBatch,
   SourceListener,
 } from "../../src/source/source.ts";
-import { fakeClock } from "../../src/testing/fake-clock.ts";
+import { type FakeClock, fakeClock } from "../../src/testing/fake-clock.ts";
 import type { MemorySource } from "../../src/testing/memory-source.ts";
 
-export const clock = fakeClock();
+export const clock: FakeClock = fakeClock();
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 /** A consumer's end that only notes what it hears. */
 export class Notes implements SourceListener {
@@ -63,12 +63,19 @@ function name(leases: readonly Lease[]): string {
   return `[${leases.map((lease) => `${lease.topic}#${lease.partition}`).join(" ")}]`;
 }
 
-export function open(memory: MemorySource, topics = ["t"], groupId = "g"): Source {
+export function open(
+  memory: MemorySource,
+  topics: readonly string[] = ["t"],
+  groupId = "g",
+): Source {
   const group = { groupId, topics, member: 0, drainTimeoutMs: 100, clock, logger };
   return memory.source.open(group);
 }
 
-export async function started(memory: MemorySource, notes = new Notes()): Promise<[Source, Notes]> {
+export async function started(
+  memory: MemorySource,
+  notes: Notes = new Notes(),
+): Promise<[Source, Notes]> {
   const source = open(memory);
   await source.start(notes);
   return [source, notes];
@@ -82,7 +89,7 @@ export async function commit(
   source: Source,
   lease: Lease | undefined,
   offset: number,
-  signal = never,
+  signal: AbortSignal = never,
 ): Promise<CommitOutcome | undefined> {
   return (await source.commit([{ lease: lease as Lease, offset, metadata: "m" }], signal))[0];
 }

@@ -1,5 +1,5 @@
 /** Topics and groups over kafkajs's admin client. */
-import { ClosedError, SourceError } from "../../errors.ts";
+import { ClosedError } from "../../errors.ts";
 import type { Admin } from "../../source/source.ts";
 import type { ClientAdmin, ClientConstructor } from "./client.ts";
 import { describeBrokers, type KafkajsConfig, openClient } from "./config.ts";
@@ -7,9 +7,9 @@ import { errorType, sourceError } from "./errors.ts";
 import { loadClient } from "./load.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** How often, and how many times, a new topic is looked for: 5 s in all. */
-const CREATED_POLL_MS = 50;
-const CREATED_ATTEMPTS = 100;
+/** How often and how many times a new topic is looked at: 5 s, plus kafkajs's own retries. */
+const CREATED_POLL_MS = 100;
+const CREATED_ATTEMPTS = 50;
 
 export class KafkajsAdmin implements Admin {
   readonly #config: KafkajsConfig;
@@ -95,7 +95,7 @@ export class KafkajsAdmin implements Admin {
     }
   }
 
-  /** Settles once the topic is known to a broker. A topic that exists already is left as it is. */
+  /** Settles once every partition can be written. A topic that exists already is left as it is. */
   async createTopic(topic: string, partitions: number): Promise<void> {
     const admin = this.#admin();
     try {
@@ -107,9 +107,15 @@ export class KafkajsAdmin implements Admin {
     } catch (error) {
       throw sourceError(`Cannot create a topic as the broker must take "${topic}"`, error);
     }
-    for (let attempt = 1; !(await this.partitionCounts([topic])).has(topic); attempt++) {
-      if (attempt === CREATED_ATTEMPTS) {
-        throw new SourceError(`Cannot create a topic as it must appear: received "${topic}"`);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        // Asks every partition's leader: it answers once the partition can be written.
+        await admin.fetchTopicOffsets(topic);
+        return;
+      } catch (error) {
+        if (attempt === CREATED_ATTEMPTS) {
+          throw sourceError(`Cannot create a topic as "${topic}" must become writable`, error);
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, CREATED_POLL_MS));
     }

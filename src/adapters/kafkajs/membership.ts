@@ -141,8 +141,8 @@ export class Membership {
   }
 
   /**
-   * Around every request of kafkajs's fetch. When a connection is closed it fetches again at once: a proxy
-   * without a broker behind it would be stormed with connections.
+   * Around every request of kafkajs's fetch. When a connection is closed it fetches again at once:
+   * a proxy without a broker behind it would be stormed with connections.
    */
   async #calmly<T>(part: Promise<T>): Promise<T> {
     try {

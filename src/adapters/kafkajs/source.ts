@@ -58,6 +58,7 @@ export class KafkajsSource implements Source {
     raw: false,
     topicIds: false,
   } as const;
+  readonly sessionTimeoutMs: number;
 
   readonly #config: KafkajsConfig;
   readonly #group: GroupSpec;
@@ -81,6 +82,7 @@ export class KafkajsSource implements Source {
     this.#group = group;
     this.#times = groupTimes(config, group.drainTimeoutMs);
     const { sessionTimeoutMs, heartbeatIntervalMs } = this.#times;
+    this.sessionTimeoutMs = sessionTimeoutMs;
     const beatMs = Math.min(heartbeatIntervalMs, Math.ceil(sessionTimeoutMs / 3));
     this.#membership = new Membership(group.groupId, beatMs, group.clock, {
       drain: () => this.#drain(),

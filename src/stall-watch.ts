@@ -1,0 +1,80 @@
+import type { Events } from "./events.ts";
+import type { GroupLeases } from "./group-leases.ts";
+import { type ConsumerState, explain, type LeaseRecord } from "./report.ts";
+import type { Clock, TimerHandle } from "./types.ts";
+
+/** Where a stall watch looks, and to whom it speaks. */
+export interface StallWatchOptions {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly leases: GroupLeases;
+  /** Time with work and no mark after which a partition is stalled (X2). */
+  readonly stallMs: number;
+  readonly state: () => ConsumerState;
+}
+
+/** Emits `stalled` when a partition marks nothing (X2), or when something holds the thread too long (R1). */
+export class StallWatch {
+  readonly #options: StallWatchOptions;
+  readonly #timers = new Set<TimerHandle>();
+
+  constructor(options: StallWatchOptions) {
+    this.#options = options;
+  }
+
+  /** @param sessionTimeoutMs The group's, where the source has one: heartbeats stand still while the thread is held. */
+  start(sessionTimeoutMs: number | undefined): void {
+    this.#every(this.#options.stallMs / 4, () => this.#checkProgress());
+    if (sessionTimeoutMs === undefined) return;
+    const limitMs = sessionTimeoutMs / 3;
+    // How late a timer comes is how long the thread was held.
+    this.#every(limitMs / 2, (lateMs) => {
+      if (lateMs >= limitMs / 2) this.#reportBlocked();
+    });
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) this.#options.clock.clearTimer(timer);
+    this.#timers.clear();
+  }
+
+  #every(ms: number, act: (lateMs: number) => void): void {
+    const { clock } = this.#options;
+    const dueMs = clock.now() + ms;
+    const timer = clock.setTimer(() => {
+      this.#timers.delete(timer);
+      this.#every(ms, act);
+      act(clock.now() - dueMs);
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  /** One event for each time that a partition with work stands still. */
+  #checkProgress(): void {
+    const { leases, state, stallMs } = this.#options;
+    const { nowMs } = state();
+    for (const record of leases.all()) {
+      const { pipeline } = record;
+      if (pipeline.tracker.openCount === 0) pipeline.progressMs = nowMs;
+      if (nowMs - pipeline.progressMs < stallMs) continue;
+      if (record.stalledAtMs === pipeline.progressMs) continue;
+      record.stalledAtMs = pipeline.progressMs;
+      this.#emit(record, null);
+    }
+  }
+
+  /** The partition that ran last is the one whose handler did not give the thread back. */
+  #reportBlocked(): void {
+    let last: LeaseRecord | null = null;
+    for (const record of this.#options.leases.all()) {
+      if (last === null || record.pipeline.sliceStartMs > last.pipeline.sliceStartMs) last = record;
+    }
+    if (last !== null) this.#emit(last, "blocked");
+  }
+
+  #emit(record: LeaseRecord, kind: "blocked" | null): void {
+    const explanation = explain(record, this.#options.state());
+    const { topic, partition, reason } = explanation;
+    this.#options.events.emit("stalled", { topic, partition, kind: kind ?? reason, explanation });
+  }
+}

@@ -1,0 +1,226 @@
+import { describe, expect, test } from "bun:test";
+import { createConsumer } from "../src/consumer.ts";
+import { NotSupportedError } from "../src/errors.ts";
+import type { ConsumerOptions } from "../src/options.ts";
+import { resolveOptions } from "../src/resolve-options.ts";
+import { fakeClock } from "../src/testing/fake-clock.ts";
+import { memorySource } from "../src/testing/memory-source.ts";
+
+const clock = fakeClock();
+const source = memorySource().source;
+const eachMessage = (): void => {};
+
+type Loose = Record<string, unknown>;
+const options = (extra: Loose = {}): ConsumerOptions =>
+  ({ source, groupId: "g", topics: { t: { eachMessage } }, ...extra }) as ConsumerOptions;
+const topic = (extra: Loose): Loose => ({ topics: { t: { eachMessage, ...extra } } });
+const lanes = (extra: Loose): Loose => topic({ virtualPartitions: extra });
+
+/** What was thrown. */
+function thrown(given: unknown): Error {
+  try {
+    resolveOptions(given as ConsumerOptions, clock);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("Nothing was thrown");
+}
+
+type Kind = typeof TypeError | typeof RangeError;
+/** Option as the message names it, wrong options, kind, how the value is shown. */
+const WRONG: [name: string, extra: Loose, kind: Kind, shown: string][] = [
+  ["source", { source: undefined }, TypeError, "undefined"],
+  ["source", { source: "kafka" }, TypeError, '"kafka"'],
+  ["source.open", { source: {} }, TypeError, "undefined"],
+  ["groupId", { groupId: undefined }, TypeError, "undefined"],
+  ["groupId", { groupId: "" }, RangeError, '""'],
+  ["groupId", { groupId: 7 }, TypeError, "7"],
+  ["topics", { topics: undefined }, TypeError, "undefined"],
+  ["topics", { topics: ["orders"] }, TypeError, "an array of 1"],
+  ["topics", { topics: {} }, RangeError, "{  }"],
+  ["topic names", { topics: { "a/b": { eachMessage } } }, RangeError, '"a/b"'],
+  ["topic names", { topics: { "": { eachMessage } } }, RangeError, '""'],
+  ['topics["t"]', { topics: { t: null } }, TypeError, "null"],
+  ['topics["t"]', { topics: { t: {} } }, TypeError, '"none"'],
+  ['topics["t"]', topic({ eachBatch: eachMessage }), TypeError, '"eachMessage and eachBatch"'],
+  ['topics["t"].eachMessage', { topics: { t: { eachMessage: "no" } } }, TypeError, '"no"'],
+  ['"eachMesage"', topic({ eachMesage: eachMessage }), TypeError, "a function (eachMessage)"],
+  ['"conccurrency"', { conccurrency: 3 }, TypeError, "3"],
+  ["concurrency", { concurrency: 0 }, RangeError, "0"],
+  ["concurrency", { concurrency: 1.5 }, RangeError, "1.5"],
+  ["concurrency", { concurrency: "10" }, TypeError, '"10"'],
+  ["concurrency", { concurrency: Number.NaN }, RangeError, "NaN"],
+  ["concurrency", { concurrency: null }, TypeError, "null"],
+  ["concurrency", { concurrency: 100_001 }, RangeError, "100001"],
+  ["maxInFlightMessages", { maxInFlightMessages: 99 }, RangeError, "99"],
+  ["maxInFlightMessages", { maxInFlightMessages: 1e9 }, RangeError, "1000000000"],
+  ["maxInFlightBytes", { maxInFlightBytes: 1000 }, RangeError, "1000"],
+  ["maxUnmarkedMessages", { maxUnmarkedMessages: 0 }, RangeError, "0"],
+  ["commitIntervalMs", { commitIntervalMs: 5 }, RangeError, "5"],
+  ["commitIntervalMs", { commitIntervalMs: Number.POSITIVE_INFINITY }, RangeError, "Infinity"],
+  ["drainTimeoutMs", { drainTimeoutMs: -1 }, RangeError, "-1"],
+  ["drainTimeoutMs", { drainTimeoutMs: 20n }, TypeError, "20n"],
+  ["stallMs", { stallMs: 10 }, RangeError, "10"],
+  ["onOutOfRange", { onOutOfRange: "begin" }, RangeError, '"begin"'],
+  ["onOutOfRange", { onOutOfRange: 1 }, TypeError, "1"],
+  ["fromBeginning", { fromBeginning: "yes" }, TypeError, '"yes"'],
+  ["clock", { clock: 1 }, TypeError, "1"],
+  ["clock.now", { clock: {} }, TypeError, "undefined"],
+  ["signal", { signal: {} }, TypeError, "{  }"],
+  ["logger", { logger: true }, TypeError, "true"],
+  ["logger.warn", { logger: { debug() {}, info() {} } }, TypeError, "undefined"],
+  ["connections", { connections: 2 }, RangeError, "2"],
+  ["offsetMap", { offsetMap: "base64" }, RangeError, '"base64"'],
+  ["parallelSegments", { parallelSegments: 4 }, TypeError, "4"],
+  ["parallelSegments.count", { parallelSegments: { count: 0 } }, RangeError, "0"],
+  ["maxMessages", topic({ maxMessages: 0 }), RangeError, "0"],
+  ["maxMessages", topic({ maxMessages: 100_001 }), RangeError, "100001"],
+  ["maxWaitMs", topic({ maxWaitMs: -5 }), RangeError, "-5"],
+  ["acknowledge", topic({ acknowledge: "auto" }), RangeError, '"auto"'],
+  ["onError", topic({ onError: "retry" }), RangeError, '"retry"'],
+  ["deserializer", topic({ deserializer: "json" }), TypeError, '"json"'],
+  ["retry", topic({ retry: 3 }), TypeError, "3"],
+  ['retry has no option "backoff"', topic({ retry: { backoff: 3 } }), TypeError, "3"],
+  ["retry.backoffMs", topic({ retry: { backoffMs: 0 } }), RangeError, "0"],
+  [
+    "retry.maxBackoffMs",
+    topic({ retry: { backoffMs: 500, maxBackoffMs: 400 } }),
+    RangeError,
+    "400",
+  ],
+  ["retry.multiplier", topic({ retry: { multiplier: 0.5 } }), RangeError, "0.5"],
+  ["retry.jitter", topic({ retry: { jitter: 1.1 } }), RangeError, "1.1"],
+  ["virtualPartitions", topic({ virtualPartitions: false }), TypeError, "false"],
+  ["virtualPartitions", topic({ virtualPartitions: 8 }), TypeError, "8"],
+  ['virtualPartitions has no option "count"', lanes({ count: 3 }), TypeError, "3"],
+  ["maxPartitions", lanes({ maxPartitions: 0 }), RangeError, "0"],
+  ["maxPartitions", lanes({ maxPartitions: 65_537 }), RangeError, "65537"],
+  ["partitioner", lanes({ partitioner: "key" }), TypeError, '"key"'],
+  ["reducer", lanes({ reducer: 3 }), TypeError, "3"],
+  ["reducer", lanes({ reducer: () => 0, distribution: "balanced" }), TypeError, '"balanced"'],
+  ["reducer", lanes({ reducer: () => 0, distribution: "per-key" }), TypeError, '"per-key"'],
+  ["distribution", lanes({ distribution: "random" }), RangeError, '"random"'],
+  [
+    "distribution",
+    {
+      topics: { t: { consumer: () => ({}), virtualPartitions: { distribution: "per-key" } } },
+    },
+    TypeError,
+    '"consumer"',
+  ],
+];
+
+describe("resolveOptions()", () => {
+  for (const [i, [name, extra, kind, shown]] of WRONG.entries()) {
+    test(`refuses wrong option ${i}: ${name}: received ${shown}`, () => {
+      const error = thrown(options(extra));
+      expect(error).toBeInstanceOf(kind);
+      expect(error.message).toMatch(/^Cannot create a consumer as .+: received .+$/);
+      expect(error.message).toContain(name);
+      expect(error.message.endsWith(`: received ${shown}`)).toBe(true);
+    });
+  }
+
+  test("refuses no options at all", () => {
+    expect(thrown(undefined)).toBeInstanceOf(TypeError);
+    expect(thrown("options")).toBeInstanceOf(TypeError);
+  });
+
+  const LATER: [string, Loose][] = [
+    ["workers", { workers: 2 }],
+    ["handlerTimeoutMs", { handlerTimeoutMs: 1000 }],
+    ["maxMetadataLength", { maxMetadataLength: 4096 }],
+    ["offsetMap", { offsetMap: "dense" }],
+    ["offsetMap", { offsetMap: "ascii" }],
+    ["parallelSegments", { parallelSegments: { count: 2, partitioner: () => "k" } }],
+    ["onError", topic({ onError: "collapse" })],
+    ["deadLetterQueue", topic({ deadLetterQueue: { topic: "dead" } })],
+    ["deadLetterQueue", topic({ deadLetterQueue: { topic: false } })],
+    ["module", { topics: { t: { module: "./handler.ts" } } }],
+    ["offsetMetadataStrategy", lanes({ offsetMetadataStrategy: "exact" })],
+  ];
+  test.each(LATER)("says that %s is not supported yet: %j", (name, extra) => {
+    const error = thrown(options(extra));
+    expect(error).toBeInstanceOf(NotSupportedError);
+    expect((error as NotSupportedError).code).toBe("HEADRACE_NOT_SUPPORTED");
+    expect(error.message).toContain(name);
+  });
+
+  test("fills in the documented defaults", () => {
+    const resolved = resolveOptions(options(), clock);
+    expect(resolved).toMatchObject({
+      groupId: "g",
+      concurrency: 10,
+      maxInFlightMessages: 10_000,
+      maxInFlightBytes: 64 * 1024 * 1024,
+      maxUnmarkedMessages: 100_000,
+      commitIntervalMs: 1000,
+      drainTimeoutMs: 20_000,
+      stallMs: 60_000,
+      onOutOfRange: "earliest",
+      fromBeginning: false,
+      signal: null,
+    });
+    expect(resolved.clock).toBe(clock);
+    expect(resolved.topics.get("t")).toMatchObject({
+      name: "t",
+      distribution: "single",
+      maxPartitions: 1,
+      maxMessages: 100,
+      maxWaitMs: 0,
+      manual: false,
+      retry: { backoffMs: 1000, maxBackoffMs: 30_000, multiplier: 2, jitter: 0.2 },
+    });
+  });
+
+  test("D5: maxPartitions defaults to the concurrency, virtualPartitions: true to consistent", () => {
+    const given = options({ concurrency: 33, ...topic({ virtualPartitions: true }) });
+    expect(resolveOptions(given, clock).topics.get("t")).toMatchObject({
+      distribution: "consistent",
+      maxPartitions: 33,
+      partitioner: null,
+      reducer: null,
+    });
+  });
+
+  test("takes every option at its limits", () => {
+    const given = options({
+      concurrency: 100_000,
+      connections: 1,
+      offsetMap: "off",
+      parallelSegments: { count: 1, partitioner: () => "k" },
+      logger: false,
+      drainTimeoutMs: 0,
+      commitIntervalMs: 10,
+      signal: new AbortController().signal,
+      maxInFlightMessages: 100_000,
+      ...topic({
+        maxMessages: 100_000,
+        maxWaitMs: 3_600_000,
+        onError: "isolate",
+        acknowledge: "manual",
+        retry: { backoffMs: 1, maxBackoffMs: 1, multiplier: 1, jitter: 0 },
+        virtualPartitions: { maxPartitions: 65_536, distribution: "per-key" },
+      }),
+    });
+    expect(resolveOptions(given, clock).topics.get("t")).toMatchObject({
+      manual: true,
+      maxPartitions: 65_536,
+      distribution: "per-key",
+    });
+  });
+
+  test("maxInFlightMessages follows a larger maxMessages when it is not given", () => {
+    const given = options(topic({ maxMessages: 50_000 }));
+    expect(resolveOptions(given, clock).maxInFlightMessages).toBe(50_000);
+  });
+
+  test("createConsumer() throws at once, before anything is opened", () => {
+    let opened = 0;
+    const counting = { open: () => opened++ };
+    const wrong = options({ source: counting, concurrency: -1 });
+    expect(() => createConsumer(wrong)).toThrow(RangeError);
+    createConsumer(options({ source: counting }));
+    expect(opened).toBe(0);
+  });
+});
