@@ -88,9 +88,13 @@ export class Lane {
   shift(): void {
     this.length--;
     if (++this.#position < this.#end) return;
-    const next = this.#more.shift();
-    this.#batch = next?.batch ?? null;
-    this.#position = next?.start ?? 0;
-    this.#end = next?.end ?? 0;
+    if (this.#more.length === 0) {
+      this.#batch = null;
+      return;
+    }
+    const next = this.#more.shift()!;
+    this.#batch = next.batch;
+    this.#position = next.start;
+    this.#end = next.end;
   }
 }

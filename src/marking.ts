@@ -4,6 +4,7 @@ import { HandedMessages } from "./mark/handed-messages.ts";
 import type { OffsetTracker } from "./mark/offset-tracker.ts";
 import { type CollectedResults, Results } from "./mark/results.ts";
 import type { PolledBatch } from "./polled-batch.ts";
+import type { TopicPartition } from "./types.ts";
 
 /** A call as collective marking sees it. */
 export interface MarkingCall {
@@ -95,4 +96,15 @@ export class Marking {
 function laneKey(batch: PolledBatch, index: number): number {
   if (batch.ordered) return -1;
   return batch.bins.length > 0 ? batch.bins[index]! : batch.hashes[index]!;
+}
+
+/** What events say of the results of a turn. */
+export function resultsRange(
+  { topic, partition }: TopicPartition,
+  { offsets, count }: CollectedResults,
+): TopicPartition & { count: number; firstOffset: number; lastOffset: number } {
+  const done = offsets.subarray(0, count);
+  const firstOffset = done.reduce((a, b) => Math.min(a, b));
+  const lastOffset = done.reduce((a, b) => Math.max(a, b));
+  return { topic, partition, count, firstOffset, lastOffset };
 }

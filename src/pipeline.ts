@@ -1,11 +1,10 @@
 import { errorInfo, ProcessError } from "./errors.ts";
 import { Intake } from "./intake.ts";
-import { invariant } from "./invariant.ts";
 import type { Lane } from "./lane.ts";
-import { LatencySamples } from "./latency.ts";
+import { CallLatencies } from "./latency.ts";
 import { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CollectedResults } from "./mark/results.ts";
-import { Marking } from "./marking.ts";
+import { Marking, resultsRange } from "./marking.ts";
 import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
 import { backoffDelayMs } from "./process/backoff.ts";
@@ -16,6 +15,7 @@ import type { ResolvedTopic } from "./resolve-options.ts";
 import { Filling } from "./schedule/filling.ts";
 import { LeaseHolds } from "./schedule/held-keys.ts";
 import { PartitionLanes } from "./schedule/partition-lanes.ts";
+import { Quiet } from "./schedule/quiet.ts";
 import type { Runnable } from "./schedule/scheduler.ts";
 import type { Slice } from "./schedule/slice.ts";
 import { settlesWithin } from "./settles-within.ts";
@@ -24,7 +24,7 @@ import type { Lease, SourceBatch } from "./source/source.ts";
 import { Timers } from "./timers.ts";
 import type { Clock, VirtualPartitionConsumer } from "./types.ts";
 
-/** A partition whose position is this far past its committable offset starts nothing new (F4). */
+/** F4: farther past its committable offset, a partition starts nothing new. */
 const MAX_OPEN_RANGE = 2 ** 31;
 
 /**
@@ -41,8 +41,7 @@ export class Pipeline implements Runnable, ProcessListener {
   readonly intake: Intake;
   readonly groupId: string;
   readonly offsetMetadata: null = null;
-  readonly consumptionLatency: LatencySamples = new LatencySamples();
-  readonly processingLatency: LatencySamples = new LatencySamples();
+  readonly latencies: CallLatencies = new CallLatencies();
   state: LeaseState = "live";
   /** `consumer.pause()`. */
   paused = false;
@@ -65,8 +64,7 @@ export class Pipeline implements Runnable, ProcessListener {
   readonly #marking: Marking;
   readonly #timers: Timers;
   readonly #filling: Filling;
-  /** Drains that wait for running calls: a close may begin while a revoke drains. */
-  readonly #onQuiet = new Set<() => void>();
+  readonly #quiet: Quiet;
   #inRun = false;
 
   constructor(
@@ -80,6 +78,7 @@ export class Pipeline implements Runnable, ProcessListener {
     this.#host = host;
     this.#clock = clock;
     this.#timers = new Timers(clock);
+    this.#quiet = new Quiet(clock);
     this.lease = lease;
     this.topic = topic;
     this.groupId = groupId;
@@ -101,7 +100,8 @@ export class Pipeline implements Runnable, ProcessListener {
       this.#applied(results),
     );
     this.#instances = new Instances(
-      (virtualPartition) => this.#makeConsumer(virtualPartition),
+      topic.handler,
+      { topic: lease.topic, partition: lease.partition, groupId },
       (hook, cause) => host.report(new ProcessError(`Cannot run ${hook}() as it threw`, { cause })),
     );
     this.#processor = new InlineProcessor(this, topic.handler);
@@ -115,8 +115,6 @@ export class Pipeline implements Runnable, ProcessListener {
     );
     host.scheduler.add(this);
   }
-
-  // ---- lease state -------------------------------------------------------------------------------------------
 
   get ended(): boolean {
     return this.state === "ended";
@@ -159,6 +157,10 @@ export class Pipeline implements Runnable, ProcessListener {
   get unfinished(): number {
     return this.lanes.length + this.intake.waitingMessages;
   }
+  /** Messages handed to calls that have not ended. */
+  get inFlight(): number {
+    return this.#processor.pendingMessages;
+  }
   get pendingCalls(): ReadonlySet<CallContext> {
     return this.#processor.pending;
   }
@@ -193,6 +195,7 @@ export class Pipeline implements Runnable, ProcessListener {
 
   /** F3: at the end of the log, or without budget to poll more, no call waits to be filled. */
   #watchFilling(): void {
+    if (this.lanes.filling.size === 0) return;
     const atEnd = this.highWatermark >= 0 && this.tracker.nextOffset >= this.highWatermark;
     this.#filling.watch(atEnd || this.account.paused || this.state !== "live");
   }
@@ -239,8 +242,7 @@ export class Pipeline implements Runnable, ProcessListener {
       const { topic, partition } = this.lease;
       events.emit("scheduled", { topic, partition, virtualPartition: lane.slot });
     }
-    this.processingLatency.add(nowMs - batch.polledAtMs);
-    this.consumptionLatency.add(this.#clock.wallTime() - batch.records.timestampAt(index));
+    this.latencies.add(batch, index, this.#clock, nowMs);
   }
 
   callLength(lane: Lane): number {
@@ -317,10 +319,11 @@ export class Pipeline implements Runnable, ProcessListener {
       // Only after this turn: a turn that is running does not see what was admitted behind it.
       this.#clock.defer(() => this.#host.scheduler.turn());
     }
-    if (this.lanes.running === 0) for (const quiet of this.#onQuiet) quiet();
+    if (this.lanes.running === 0) this.#quiet.reached();
   }
 
-  #applied({ offsets, count, bytes }: CollectedResults): void {
+  #applied(results: CollectedResults): void {
+    const { count, bytes } = results;
     const { manual } = this.topic;
     if (!manual) this.progressMs = this.#clock.now();
     this.processed += count;
@@ -328,20 +331,9 @@ export class Pipeline implements Runnable, ProcessListener {
     this.#host.marked(this.lease, this.unfinished === 0);
     const { events } = this.#host;
     if (!events.has("processed") && !events.has("marked")) return;
-    const done = offsets.subarray(0, count);
-    const { topic, partition } = this.lease;
-    const firstOffset = done.reduce((a, b) => Math.min(a, b));
-    const lastOffset = done.reduce((a, b) => Math.max(a, b));
-    const payload = { topic, partition, count, firstOffset, lastOffset };
+    const payload = resultsRange(this.lease, results);
     events.emit("processed", payload);
     if (!manual) events.emit("marked", payload);
-  }
-
-  #makeConsumer(virtualPartition: number): VirtualPartitionConsumer {
-    const { handler } = this.topic;
-    invariant(handler.form === "consumer", "only the consumer form has instances");
-    const { topic, partition } = this.lease;
-    return handler.make({ topic, partition, virtualPartition, groupId: this.groupId });
   }
 
   // ---- end of the lease --------------------------------------------------------------------------------------
@@ -362,11 +354,12 @@ export class Pipeline implements Runnable, ProcessListener {
     this.lanes.startFilling();
     // A handler that closes is counted among the running calls once its own call has begun.
     if (this.#inRun) await Promise.resolve();
-    const before = this.#inCalls();
-    await this.#quietUntil(deadlineMs);
-    const abandoned = this.#inCalls();
+    const before = this.inFlight;
+    if (this.lanes.running > 0) await this.#quiet.until(deadlineMs);
+    const abandoned = this.inFlight;
     for (const call of this.#processor.pending) call.abort(new Error("The drain deadline passed"));
-    await this.#hooks(closing ? ["flush", "shutdown"] : ["flush"], deadlineMs);
+    const hooks = this.#instances.runAll(closing ? ["flush", "shutdown"] : ["flush"]);
+    await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), hooks);
     this.flush();
     return { drained: before - abandoned, abandoned };
   }
@@ -403,29 +396,5 @@ export class Pipeline implements Runnable, ProcessListener {
     this.lanes.releaseBlocked(this.#clock.now());
     this.#watchFilling();
     this.#host.scheduler.turn();
-  }
-
-  #inCalls(): number {
-    let messages = 0;
-    for (const call of this.#processor.pending) messages += call.length;
-    return messages;
-  }
-
-  async #quietUntil(deadlineMs: number): Promise<void> {
-    if (this.lanes.running === 0) return;
-    let resolve!: () => void;
-    const quiet = new Promise<void>((settle) => {
-      resolve = settle;
-    });
-    this.#onQuiet.add(resolve);
-    await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), quiet);
-    this.#onQuiet.delete(resolve);
-  }
-
-  async #hooks(hooks: readonly ("flush" | "shutdown")[], deadlineMs: number): Promise<void> {
-    const run = async (): Promise<void> => {
-      for (const hook of hooks) await this.#instances.run(hook);
-    };
-    await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), run());
   }
 }

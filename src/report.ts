@@ -27,8 +27,7 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     lanesBusy++;
     if (busiest === null || lane.length > busiest.length) busiest = lane;
   }
-  let inFlight = 0;
-  for (const call of pipeline.pendingCalls) inFlight += call.length;
+  const inFlight = pipeline.inFlight;
   const from = position.stored ?? tracker.committable;
   return {
     topic: lease.topic,
@@ -45,8 +44,8 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     lanes: lanesBusy,
     busiestLane:
       busiest === null ? null : { virtualPartition: busiest.slot, messages: busiest.length },
-    consumptionLatencyMs: pipeline.consumptionLatency.summary(),
-    processingLatencyMs: pipeline.processingLatency.summary(),
+    consumptionLatencyMs: pipeline.latencies.consumption.summary(),
+    processingLatencyMs: pipeline.latencies.processing.summary(),
   };
 }
 

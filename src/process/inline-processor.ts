@@ -51,6 +51,13 @@ export class InlineProcessor {
     this.#contexts = new MessageContexts(listener);
   }
 
+  /** Messages of these calls. */
+  get pendingMessages(): number {
+    let messages = 0;
+    for (const call of this.pending) messages += call.length;
+    return messages;
+  }
+
   /**
    * Hands over messages of the lane while calls end at once.
    *
@@ -89,7 +96,8 @@ export class InlineProcessor {
         return true;
       }
       context.end();
-      this.#succeed(lane, 1);
+      this.#shift(lane);
+      listener.done(batch, index);
     } while (budget.spend() && lane.length > 0);
     return false;
   }

@@ -1,10 +1,13 @@
-import type { VirtualPartitionConsumer } from "../types.ts";
+import { invariant } from "../invariant.ts";
+import type { ResolvedHandler } from "../resolve-options.ts";
+import type { VirtualPartitionConsumer, VirtualPartitionInfo } from "../types.ts";
 
 type Hook = "flush" | "shutdown" | "revoked";
 
 /** The long-lived consumers of one lease, one per virtual partition, made on first use (C1–C3). */
 export class Instances {
-  readonly #make: (virtualPartition: number) => VirtualPartitionConsumer;
+  readonly #handler: ResolvedHandler;
+  readonly #info: Omit<VirtualPartitionInfo, "virtualPartition">;
   readonly #onError: (hook: string, error: unknown) => void;
   readonly #instances = new Map<number, VirtualPartitionConsumer>();
   /** Instances whose hook ran: a continued lease may gain more of them after its flush. */
@@ -15,20 +18,28 @@ export class Instances {
   };
 
   constructor(
-    make: (virtualPartition: number) => VirtualPartitionConsumer,
+    handler: ResolvedHandler,
+    info: Omit<VirtualPartitionInfo, "virtualPartition">,
     onError: (hook: string, error: unknown) => void,
   ) {
-    this.#make = make;
+    this.#handler = handler;
+    this.#info = info;
     this.#onError = onError;
   }
 
   of(virtualPartition: number): VirtualPartitionConsumer {
     let instance = this.#instances.get(virtualPartition);
     if (instance === undefined) {
-      instance = this.#make(virtualPartition);
+      invariant(this.#handler.form === "consumer", "only the consumer form has instances");
+      instance = this.#handler.make({ ...this.#info, virtualPartition });
       this.#instances.set(virtualPartition, instance);
     }
     return instance;
+  }
+
+  /** Runs hooks one after the other. */
+  async runAll(hooks: readonly Hook[]): Promise<void> {
+    for (const hook of hooks) await this.run(hook);
   }
 
   /** Runs a hook once per lease on each instance that exists; errors are reported, not fatal. */

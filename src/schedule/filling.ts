@@ -16,9 +16,8 @@ export class Filling {
     this.#turn = turn;
   }
 
-  /** @param startNow Nothing more will come: the end of the log, no budget to poll more, a drain. */
+  /** Lanes wait. @param startNow Nothing more will come: the end of the log, no budget to poll more, a drain. */
   watch(startNow: boolean): void {
-    if (this.#lanes.filling.size === 0) return;
     if (startNow) {
       this.#lanes.startFilling();
       return;

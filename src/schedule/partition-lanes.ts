@@ -31,6 +31,8 @@ const CLOSED_LOAD = 0x40000000;
  */
 export class PartitionLanes {
   readonly #rules: LaneRules;
+  readonly #perKey: boolean;
+  readonly #maxPartitions: number;
   readonly #held: HeldKeys;
   readonly #ready = new ReadyLanes();
   readonly #lanes: Lane[] = [];
@@ -49,6 +51,8 @@ export class PartitionLanes {
 
   constructor(rules: LaneRules, held: HeldKeys) {
     this.#rules = rules;
+    this.#perKey = rules.perKey;
+    this.#maxPartitions = rules.maxPartitions;
     this.#held = held;
     this.#loads = new Uint32Array(rules.perKey ? 0 : rules.maxPartitions);
     for (let slot = rules.maxPartitions - 1; rules.perKey && slot >= 0; slot--) {
@@ -58,7 +62,7 @@ export class PartitionLanes {
 
   /** True when a call could start now. */
   get hasReady(): boolean {
-    return this.#ready.size > 0 && this.running < this.#rules.maxPartitions;
+    return this.#ready.size > 0 && this.running < this.#maxPartitions;
   }
 
   /** First offset of the lane that is next; -1 without one. */
@@ -110,7 +114,7 @@ export class PartitionLanes {
     const lane = this.#ready.pop()!;
     lane.running = true;
     this.running++;
-    if (this.#rules.perKey) lane.slot = this.#freeSlots.pop()!;
+    if (this.#perKey) lane.slot = this.#freeSlots.pop()!;
     return lane;
   }
 
@@ -118,7 +122,7 @@ export class PartitionLanes {
   give(lane: Lane, nowMs: number): void {
     lane.running = false;
     this.running--;
-    if (this.#rules.perKey) this.#freeSlots.push(lane.slot);
+    if (this.#perKey) this.#freeSlots.push(lane.slot);
     if (lane.waiting) this.waiting++;
     else if (lane.length > 0) this.#makeReady(lane, nowMs);
   }

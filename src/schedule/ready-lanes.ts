@@ -33,18 +33,21 @@ export class ReadyLanes {
 
   /** The next lane, left where it is. */
   peek(): Lane | undefined {
-    const first = this.#queue[this.#front];
-    const top = this.#heap[0];
-    if (first === undefined) return top;
-    return top === undefined || first.headOffset < top.headOffset ? first : top;
+    const first = this.#front < this.#queue.length ? this.#queue[this.#front] : undefined;
+    if (this.#heap.length === 0) return first;
+    const top = this.#heap[0]!;
+    return first !== undefined && first.headOffset < top.headOffset ? first : top;
   }
 
   pop(): Lane | undefined {
     const lane = this.peek();
     if (lane === undefined) return undefined;
     lane.ready = false;
-    if (lane === this.#heap[0]) this.#popHeap();
-    else this.#front++;
+    if (this.#heap.length > 0 && lane === this.#heap[0]) {
+      this.#popHeap();
+      return lane;
+    }
+    this.#front++;
     if (this.#front >= 4096 && this.#front * 2 >= this.#queue.length) {
       this.#queue = this.#queue.slice(this.#front);
       this.#front = 0;

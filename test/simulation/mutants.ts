@@ -88,8 +88,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "D4: a lane hands over its batches last first",
     file: "lane.ts",
-    from: "const next = this.#more.shift();",
-    to: "const next = this.#more.pop();",
+    from: "const next = this.#more.shift()!;",
+    to: "const next = this.#more.pop()!;",
   },
   {
     name: "D2: keys in flight may move, being reported as finished when they come",
@@ -112,7 +112,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "D5: maxPartitions is not a limit",
     file: "schedule/partition-lanes.ts",
-    from: "return this.#ready.size > 0 && this.running < this.#rules.maxPartitions;",
+    from: "return this.#ready.size > 0 && this.running < this.#maxPartitions;",
     to: "return this.#ready.size > 0;",
   },
   {
