@@ -20,6 +20,11 @@ export const checks = [
   { name: "jsr", command: [tool("deno"), dryRun] },
 ];
 
+/** Checks that `.ci/run` makes as well: each of the simulation's mutants must be caught. */
+export const slowChecks = [
+  { name: "mutants", command: [tool("bun"), ["test/simulation/mutants.ts"]] },
+];
+
 async function main() {
   await setUp({ built: false });
   let failed = 0;

@@ -5,7 +5,7 @@
  *
  * main  20,000 × 0–5 ms, 1 partition, 500 keys, 100 at once
  * b1    10,000 × 0–5 ms, 1 partition, 1,000 keys, 100 at once
- * b5    50,000 × 1–5 ms, 8 partitions, 1,000 keys, 32 at once
+ * b5    25,000 × 1–5 ms, 8 partitions, 1,000 keys, 32 at once
  */
 import { parseArgs } from "node:util";
 import { evenWork } from "./support/check.ts";
@@ -19,7 +19,7 @@ const { values } = parseArgs({
 const cells = {
   main: { count: 20_000, keys: 500, partitions: 1, concurrency: 100, work: evenWork(0, 5) },
   b1: { count: 10_000, keys: 1000, partitions: 1, concurrency: 100, work: evenWork(0, 5) },
-  b5: { count: 50_000, keys: 1000, partitions: 8, concurrency: 32, work: evenWork(1, 5) },
+  b5: { count: 25_000, keys: 1000, partitions: 8, concurrency: 32, work: evenWork(1, 5) },
 };
 
 await withBroker(async (bootstrap) => {

@@ -14,7 +14,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { checks } from "../.ci/check.mjs";
+import { checks, slowChecks } from "../.ci/check.mjs";
 import { machineNode, root, setUp } from "../.ci/setup.mjs";
 import { killAll, runProcess } from "./harness/process.mjs";
 import { counter, countNode, nodeCommand, runners, testTimeoutMs } from "./harness/runners.mjs";
@@ -150,7 +150,7 @@ async function runPackage(environment, scratch) {
 }
 
 async function runChecks(environment) {
-  for (const check of checks) {
+  for (const check of [...checks, ...slowChecks]) {
     const label = `check    ${check.name.padEnd(11)}`;
     const startedMs = Date.now();
     const [command, args] = check.command;

@@ -55,6 +55,13 @@ describe("recordViews()", () => {
     expect(view?.byteLength).toBe(2 * 512 + 5 + 4 * 32);
   });
 
+  test("cuts a large fetch into batches of 2,048, none lost", () => {
+    const messages = Array.from({ length: 5000 }, (_, offset) => message(offset + 10));
+    const views = recordViews(messages, 3);
+    expect(views.map((view) => view.count)).toEqual([2048, 2048, 901]);
+    expect(views.map((view) => view.baseOffset)).toEqual([13, 2061, 4109]);
+  });
+
   test("indexOfOffset() agrees with a scan", () => {
     const offsets = [3, 4, 8, 9, 20];
     const messages = offsets.map((offset) => message(offset));

@@ -9,6 +9,8 @@ const RECORD_OVERHEAD_BYTES = 512;
 /** Charged for the name and the array slot of one header. */
 const HEADER_OVERHEAD_BYTES = 32;
 const MAX_DELTA = 0xffff_ffff;
+/** Records of one batch: few enough to stay in a processor's cache while they are hashed, placed and handled. */
+const MAX_VIEW_RECORDS = 2048;
 
 const NO_HEADERS = headerList([]);
 const NO_BYTES = new Uint8Array(0);
@@ -132,8 +134,9 @@ export function recordViews(messages: readonly ClientMessage[], start: number): 
   const views: RecordBatch[] = [];
   for (let from = start; from < messages.length; ) {
     const reach = offsetAt(messages, from) + MAX_DELTA;
-    const whole = offsetAt(messages, messages.length - 1) <= reach;
-    const end = whole ? messages.length : indexOfOffset(messages, reach + 1);
+    const last = Math.min(messages.length, from + MAX_VIEW_RECORDS);
+    const whole = offsetAt(messages, last - 1) <= reach;
+    const end = whole ? last : indexOfOffset(messages, reach + 1);
     views.push(new MessageView(messages, from, end));
     from = end;
   }
