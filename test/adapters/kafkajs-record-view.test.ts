@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import type { ClientMessage } from "../../src/adapters/kafkajs/client.ts";
-import { indexOfOffset, recordViews } from "../../src/adapters/kafkajs/record-view.ts";
+import { indexOfOffset, recordViews as lazyViews } from "../../src/adapters/kafkajs/record-view.ts";
+import type { RecordBatch } from "../../src/source/source.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function message(offset: number, fields: Partial<ClientMessage> = {}): ClientMessage {
   return { offset: String(offset), timestamp: "5", key: null, value: null, headers: {}, ...fields };
+}
+
+function recordViews(...args: Parameters<typeof lazyViews>): RecordBatch[] {
+  return [...lazyViews(...args)].map(({ records }) => records);
 }
 
 describe("recordViews()", () => {
@@ -55,11 +60,12 @@ describe("recordViews()", () => {
     expect(view?.byteLength).toBe(2 * 512 + 5 + 4 * 32);
   });
 
-  test("cuts a large fetch into batches of 2,048, none lost", () => {
-    const messages = Array.from({ length: 5000 }, (_, offset) => message(offset + 10));
-    const views = recordViews(messages, 3);
-    expect(views.map((view) => view.count)).toEqual([2048, 2048, 901]);
-    expect(views.map((view) => view.baseOffset)).toEqual([13, 2061, 4109]);
+  test("cuts a large fetch into batches of 1,024, none lost, markers behind the last only", () => {
+    const messages = Array.from({ length: 2500 }, (_, offset) => message(offset + 10));
+    const views = [...lazyViews(messages, 3)];
+    expect(views.map(({ records }) => records.count)).toEqual([1024, 1024, 449]);
+    expect(views.map(({ records }) => records.baseOffset)).toEqual([13, 1037, 2061]);
+    expect(views.map(({ endOffset }) => endOffset)).toEqual([1037, 2061, null]);
   });
 
   test("indexOfOffset() agrees with a scan", () => {

@@ -189,6 +189,41 @@ describe.skipIf(bootstrap === "")("consumer over kafkajs on a real broker", () =
     expect(committed.reduce((sum, offset) => sum + offset, 0)).toBe(count);
   }, 60_000);
 
+  test("R11: a handler that seeks in the middle of a fetch gets nothing of the rest of it", async () => {
+    const topic = await topics.create(1);
+    await topics.fill(topic, 3000, 10);
+    const seen: number[] = [];
+    let finish: () => void = () => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const errors: string[] = [];
+    const subject = consumer({
+      source: kafkajs(CLIENT),
+      groupId: unique("seek"),
+      topics: {
+        [topic]: {
+          eachMessage: ({ offset }) => {
+            if (seen.length < 500 || offset >= 2990) seen.push(offset);
+            if (offset === 100 && seen.length === 101) {
+              subject.seek({ topic, partition: 0 }, 2990).catch((error) => errors.push(`${error}`));
+            }
+            if (offset === 2999) finish();
+          },
+        },
+      },
+    });
+    subject.on("error", ({ error }) => errors.push(error.message));
+    await subject.start();
+    await finished;
+    await subject.close();
+    const expected = [
+      ...Array.from({ length: 101 }, (_, offset) => offset),
+      ...Array.from({ length: 10 }, (_, i) => 2990 + i),
+    ];
+    expect([seen, errors]).toEqual([expected, []]);
+  }, 20_000);
+
   test("R1: a handler that runs longer than the session timeout keeps its partition", async () => {
     const topic = await topics.create(1);
     await topics.fill(topic, 3, 3);

@@ -10,7 +10,7 @@ const RECORD_OVERHEAD_BYTES = 512;
 const HEADER_OVERHEAD_BYTES = 32;
 const MAX_DELTA = 0xffff_ffff;
 /** Records of one batch: few enough to stay in a processor's cache while they are hashed, placed and handled. */
-const MAX_VIEW_RECORDS = 2048;
+const MAX_VIEW_RECORDS = 1024;
 
 const NO_HEADERS = headerList([]);
 const NO_BYTES = new Uint8Array(0);
@@ -124,21 +124,28 @@ class MessageView implements RecordBatch {
   }
 }
 
+/** A part of a fetch. */
+export interface RecordView {
+  readonly records: RecordBatch;
+  /** The offset behind its last record; null for the last part, behind which markers may lie. */
+  readonly endOffset: number | null;
+}
+
 /**
- * Record batches over messages[start…], in order: one, except where offsets are further apart
- * than 2³² − 1.
- *
- * @param start Index of the first message to show; must be below `messages.length`.
+ * Record batches over messages[start…], in order: of at most 1024 records, and of offsets less than 2³² apart. Each
+ * is made when it is asked for, so that its records are still in the cache when they are handled.
  */
-export function recordViews(messages: readonly ClientMessage[], start: number): RecordBatch[] {
-  const views: RecordBatch[] = [];
+export function* recordViews(
+  messages: readonly ClientMessage[],
+  start: number,
+): Generator<RecordView> {
   for (let from = start; from < messages.length; ) {
     const reach = offsetAt(messages, from) + MAX_DELTA;
     const last = Math.min(messages.length, from + MAX_VIEW_RECORDS);
     const whole = offsetAt(messages, last - 1) <= reach;
     const end = whole ? last : indexOfOffset(messages, reach + 1);
-    views.push(new MessageView(messages, from, end));
+    const endOffset = end === messages.length ? null : offsetAt(messages, end - 1) + 1;
+    yield { records: new MessageView(messages, from, end), endOffset };
     from = end;
   }
-  return views;
 }

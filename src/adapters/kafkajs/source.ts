@@ -311,12 +311,12 @@ export class KafkajsSource implements Source {
       return this.#advance({ ...batch, lastOffset: batch.lastOffset() });
     const highWatermark = Number(batch.highWatermark);
     lease.position = nextOffset;
-    const views = recordViews(messages, first);
     let held: undefined | Promise<void>;
-    for (const [index, records] of views.entries()) {
-      const next = views[index + 1]?.baseOffset ?? nextOffset;
-      const delivery = { lease, records, nextOffset: next, highWatermark };
+    for (const { records, endOffset } of recordViews(messages, first)) {
+      const delivery = { lease, records, nextOffset: endOffset ?? nextOffset, highWatermark };
       held = this.#listener?.deliver(delivery) ?? held;
+      // A handler may have ended the lease, or sought elsewhere: the rest is not wanted.
+      if (lease.state !== "live" || lease.position !== nextOffset) break;
     }
     if (held === undefined) return;
     return settledWithin(held, MAX_HOLD_MS, this.#group.clock).then(() => {});
