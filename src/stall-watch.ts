@@ -1,7 +1,8 @@
 import type { Events } from "./events.ts";
 import type { GroupLeases } from "./group-leases.ts";
 import { type ConsumerState, explain, type LeaseRecord } from "./report.ts";
-import type { Clock, TimerHandle } from "./types.ts";
+import { Timers } from "./timers.ts";
+import type { Clock } from "./types.ts";
 
 /** Where a stall watch looks, and to whom it speaks. */
 export interface StallWatchOptions {
@@ -16,10 +17,11 @@ export interface StallWatchOptions {
 /** Emits `stalled` when a partition marks nothing (X2), or when something holds the thread too long (R1). */
 export class StallWatch {
   readonly #options: StallWatchOptions;
-  readonly #timers = new Set<TimerHandle>();
+  readonly #timers: Timers;
 
   constructor(options: StallWatchOptions) {
     this.#options = options;
+    this.#timers = new Timers(options.clock);
   }
 
   /** @param sessionTimeoutMs The group's, where the source has one: heartbeats stand still while the thread is held. */
@@ -34,19 +36,16 @@ export class StallWatch {
   }
 
   stop(): void {
-    for (const timer of this.#timers) this.#options.clock.clearTimer(timer);
     this.#timers.clear();
   }
 
   #every(ms: number, act: (lateMs: number) => void): void {
     const { clock } = this.#options;
     const dueMs = clock.now() + ms;
-    const timer = clock.setTimer(() => {
-      this.#timers.delete(timer);
+    this.#timers.set(ms, () => {
       this.#every(ms, act);
       act(clock.now() - dueMs);
-    }, ms);
-    this.#timers.add(timer);
+    });
   }
 
   /** One event for each time that a partition with work stands still. */

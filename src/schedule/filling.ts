@@ -16,7 +16,11 @@ export class Filling {
     this.#turn = turn;
   }
 
-  /** Lanes wait. @param startNow Nothing more will come: the end of the log, no budget to poll more, a drain. */
+  /**
+   * Some lanes wait.
+   *
+   * @param startNow Nothing more will come: the end of the log, no budget to poll more, a drain.
+   */
   watch(startNow: boolean): void {
     if (startNow) {
       this.#lanes.startFilling();
