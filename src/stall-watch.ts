@@ -4,6 +4,9 @@ import { type ConsumerState, explain, type LeaseRecord } from "./report.ts";
 import { Timers } from "./timers.ts";
 import type { Clock } from "./types.ts";
 
+/** Timers within the time that a handler may hold the thread: how finely that time is told. */
+const BLOCK_CHECKS = 10;
+
 /** Where a stall watch looks, and to whom it speaks. */
 export interface StallWatchOptions {
   readonly clock: Clock;
@@ -29,9 +32,10 @@ export class StallWatch {
     this.#every(this.#options.stallMs / 4, () => this.#checkProgress());
     if (sessionTimeoutMs === undefined) return;
     const limitMs = sessionTimeoutMs / 3;
-    // How late a timer comes is how long the thread was held.
-    this.#every(limitMs / 2, (lateMs) => {
-      if (lateMs >= limitMs / 2) this.#reportBlocked();
+    const everyMs = limitMs / BLOCK_CHECKS;
+    // A timer is late by how long the thread was held, less at most the time between two of them.
+    this.#every(everyMs, (lateMs) => {
+      if (lateMs >= limitMs - everyMs) this.#reportBlocked();
     });
   }
 

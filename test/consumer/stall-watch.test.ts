@@ -55,5 +55,6 @@ async function kindsAfterHolding(ms: number): Promise<string[]> {
 
 test("R1: a handler that holds the thread for longer than a third of the session timeout is reported", async () => {
   expect(await kindsAfterHolding(SESSION_MS / 3 + 1)).toEqual(["t#0 blocked"]);
+  expect(await kindsAfterHolding(SESSION_MS / 4)).toEqual([]);
   expect(await kindsAfterHolding(SESSION_MS / 10)).toEqual([]);
 });
