@@ -1,4 +1,5 @@
 import { createDistributor, type Distributor } from "./distribute/distributor.ts";
+import { FinishedKeys } from "./distribute/finished-keys.ts";
 import { errorInfo } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { Grouper } from "./group/grouper.ts";
@@ -24,6 +25,8 @@ export class Intake {
   readonly #events: Events;
   readonly #grouper: Grouper;
   readonly #distributor: Distributor;
+  /** null: placement does not depend on keys in flight. */
+  readonly #finished: FinishedKeys | null;
   readonly #keyShare = new KeyShare();
   readonly #waiting: PolledBatch[] = [];
   #orderedRun = false;
@@ -34,7 +37,10 @@ export class Intake {
     this.#lanes = lanes;
     this.#events = events;
     this.#grouper = new Grouper(kernel, topic.partitioner, topic.reducer !== null);
-    this.#distributor = createDistributor(kernel, topic);
+    const { distribution } = topic;
+    const placesKeys = distribution === "balanced" || distribution === "per-key";
+    this.#finished = placesKeys ? new FinishedKeys() : null;
+    this.#distributor = createDistributor(kernel, topic, this.#finished);
   }
 
   add(batch: PolledBatch): void {
@@ -63,7 +69,7 @@ export class Intake {
 
   /** A message's call has ended: its key may be in flight no longer (H6). */
   finished(batch: PolledBatch, index: number): void {
-    if (!batch.ordered) this.#distributor.finished(batch.hashes[index]!);
+    if (this.#finished !== null && !batch.ordered) this.#finished.push(batch.hashes[index]!);
   }
 
   /** @returns false when the batch must be handled as one ordered run. */
@@ -72,7 +78,10 @@ export class Intake {
     if (placement === null) return false;
     this.#watchKeys(batch);
     batch.order = placement.order.slice(0, batch.count);
-    if (this.#topic.distribution !== "per-key") batch.bins = binsOf(placement, batch.count);
+    if (this.#topic.distribution !== "per-key") {
+      batch.lanes = placement.lanes.slice(0, placement.groupCount);
+      batch.laneStarts = placement.starts.slice(0, placement.groupCount + 1);
+    }
     this.#leaveWaiting();
     this.#lanes.add(batch, placement);
     if (this.#events.has("distributed")) {
@@ -112,15 +121,4 @@ export class Intake {
   #leaveWaiting(): void {
     this.waitingMessages -= this.#waiting.shift()!.count;
   }
-}
-
-/** Which lane each message of a placement went to. */
-function binsOf(placement: Placement, count: number): Uint32Array {
-  const bins = new Uint32Array(count);
-  for (let group = 0; group < placement.groupCount; group++) {
-    const lane = placement.lanes[group]!;
-    const end = placement.starts[group + 1]!;
-    for (let at = placement.starts[group]!; at < end; at++) bins[placement.order[at]!] = lane;
-  }
-  return bins;
 }

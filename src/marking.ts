@@ -52,7 +52,7 @@ export class Marking {
     this.#results.add(batch.offsetAt(index), batch.recordBytes);
     this.#intake.finished(batch, index);
     if (this.#handed !== null && this.isOpen(batch, index)) {
-      this.#handed.add(laneKey(batch, index), batch.offsetAt(index));
+      this.#handed.add(batch.laneKeyAt(index), batch.offsetAt(index));
     }
   }
 
@@ -68,13 +68,13 @@ export class Marking {
 
   /** O2: marks a message and every earlier one that was handed to the same lane. */
   through(batch: PolledBatch, index: number, calls: Iterable<MarkingCall>): void {
-    const key = laneKey(batch, index);
+    const key = batch.laneKeyAt(index);
     const offset = batch.offsetAt(index);
     const mark = (one: number): void => {
       if (one <= offset) this.#tracker.mark(one);
     };
     const markFront = (lane: Lane, length: number): void => {
-      if (laneKey(lane.batch, lane.index) !== key) return;
+      if (lane.batch.laneKeyAt(lane.index) !== key) return;
       lane.peek(length, (of, at) => mark(of.offsetAt(at)));
     };
     for (const { lane, length } of calls) if (lane !== null) markFront(lane, length);
@@ -90,12 +90,6 @@ export class Marking {
   #markAll({ offsets, count }: CollectedResults): void {
     for (let i = 0; i < count; i++) this.#tracker.mark(offsets[i]!);
   }
-}
-
-/** What collective marking means by "the same virtual partition"; with `per-key` it is the key (O2). */
-function laneKey(batch: PolledBatch, index: number): number {
-  if (batch.ordered) return -1;
-  return batch.bins.length > 0 ? batch.bins[index]! : batch.hashes[index]!;
 }
 
 /** What events say of the results of a turn. */

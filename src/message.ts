@@ -68,10 +68,7 @@ export class MessageView<T = unknown> implements Message<T> {
     const records = copyOfOne(this.#batch.records, this.#index, baseOffset, this.offset);
     const batch = { lease: this.#batch.lease, records, nextOffset, highWatermark };
     const copy = new PolledBatch(owner, batch, deserializer, polledAtMs);
-    // Where it was handled, for collective marking (O2).
-    copy.hashes = this.#batch.hashes.slice(this.#index, this.#index + 1);
-    copy.bins = this.#batch.bins.slice(this.#index, this.#index + 1);
-    copy.ordered = this.#batch.ordered;
+    copy.placeLike(this.#batch, this.#index);
     return new MessageView<T>(copy, 0);
   }
 

@@ -24,11 +24,13 @@ export class PolledBatch {
   hashes: Uint32Array = NONE;
   /** Record indexes, lane after lane, offsets ascending inside a lane; filled by distribute. */
   order: Uint32Array = NONE;
-  /** Virtual partition of each record; empty where the key itself is the lane. */
-  bins: Uint32Array = NONE;
+  /** Lanes that `order` names, and where the run of each begins; empty where the key itself is the lane. */
+  lanes: Uint32Array = NONE;
+  laneStarts: Uint32Array = NONE;
   /** Its keys are not known: it is handled in offset order on one lane, alone (P2). */
   ordered = false;
   readonly #deltas: Uint32Array | null;
+  #bins: Uint32Array | null = null;
 
   constructor(
     owner: object,
@@ -54,6 +56,36 @@ export class PolledBatch {
 
   offsetAt(index: number): number {
     return this.baseOffset + (this.#deltas === null ? index : this.#deltas[index]!);
+  }
+
+  /**
+   * What collective marking means by "the same virtual partition" (O2): the lane of a record, or its key hash where the
+   * key is the lane. -1 in an ordered run.
+   */
+  laneKeyAt(index: number): number {
+    if (this.ordered) return -1;
+    if (this.lanes.length === 0) return this.hashes[index]!;
+    this.#bins ??= this.#makeBins();
+    return this.#bins[index]!;
+  }
+
+  /** This batch has one record, a copy of that one, and counts as handled where that was. */
+  placeLike(batch: PolledBatch, index: number): void {
+    this.ordered = batch.ordered;
+    this.hashes = batch.hashes.slice(index, index + 1);
+    if (batch.lanes.length === 0) return;
+    this.#bins = Uint32Array.of(batch.laneKeyAt(index));
+    this.lanes = this.#bins;
+  }
+
+  /** Asked for by handlers that mark, so not made before. */
+  #makeBins(): Uint32Array {
+    const bins = new Uint32Array(this.count);
+    for (const [run, lane] of this.lanes.entries()) {
+      const end = this.laneStarts[run + 1]!;
+      for (let at = this.laneStarts[run]!; at < end; at++) bins[this.order[at]!] = lane;
+    }
+    return bins;
   }
 
   /** What events say of it; it is not empty. */

@@ -2,6 +2,7 @@ import type { PolledBatch } from "../polled-batch.ts";
 import type { ResolvedTopic } from "../resolve-options.ts";
 import type { PartitionKey, Reducer } from "../types.ts";
 import type { Kernel, Placement } from "../wasm/kernel.ts";
+import type { FinishedKeys } from "./finished-keys.ts";
 
 /** A custom reducer's answer is not a virtual partition (P3). */
 export interface ReduceFailure {
@@ -23,12 +24,18 @@ export interface Distributor {
     keys: readonly PartitionKey[] | null,
     lanes: LaneState,
   ): Placement | ReduceFailure;
-  /** A message of this key hash is done. */
-  finished(hash: number): void;
 }
 
-/** The distributor of a topic. */
-export function createDistributor(kernel: Kernel, topic: ResolvedTopic): Distributor {
+/**
+ * The distributor of a topic.
+ *
+ * @param finished Keys of messages that are done; null where placement does not depend on what is in flight.
+ */
+export function createDistributor(
+  kernel: Kernel,
+  topic: ResolvedTopic,
+  finished: FinishedKeys | null,
+): Distributor {
   switch (topic.distribution) {
     case "single":
       return new SingleLane();
@@ -37,9 +44,9 @@ export function createDistributor(kernel: Kernel, topic: ResolvedTopic): Distrib
         ? new Consistent(kernel, topic.maxPartitions)
         : new CustomReducer(kernel, topic.maxPartitions, topic.reducer);
     case "balanced":
-      return new Balanced(kernel, topic.maxPartitions);
+      return new Balanced(kernel, topic.maxPartitions, finished!);
     case "per-key":
-      return new PerKey(kernel);
+      return new PerKey(kernel, finished!);
   }
 }
 
@@ -55,7 +62,6 @@ class SingleLane implements Distributor {
       order,
     };
   }
-  finished(): void {}
 }
 
 /** D1: a key's virtual partition depends on the key alone. */
@@ -70,7 +76,6 @@ class Consistent implements Distributor {
   distribute(batch: PolledBatch): Placement {
     return this.#kernel.reduce(batch.count, this.#maxPartitions);
   }
-  finished(): void {}
 }
 
 /** D1 with the user's reducer, called for every message with its own key. */
@@ -103,37 +108,16 @@ class CustomReducer implements Distributor {
     }
     return this.#kernel.place(batch.count, max);
   }
-  finished(): void {}
-}
-
-/** Key hashes of finished messages, told to the kernel with the next batch (H6). */
-class FinishedKeys {
-  hashes = new Uint32Array(1024);
-  count = 0;
-
-  push(hash: number): void {
-    if (this.count === this.hashes.length) {
-      const larger = new Uint32Array(this.count * 2);
-      larger.set(this.hashes);
-      this.hashes = larger;
-    }
-    this.hashes[this.count++] = hash;
-  }
-
-  take(): number {
-    const { count } = this;
-    this.count = 0;
-    return count;
-  }
 }
 
 /** D2: largest key group first to the least loaded virtual partition; keys in flight stay where they are. */
 class Balanced implements Distributor {
   readonly #kernel: Kernel;
   readonly #maxPartitions: number;
-  readonly #finished = new FinishedKeys();
+  readonly #finished: FinishedKeys;
 
-  constructor(kernel: Kernel, maxPartitions: number) {
+  constructor(kernel: Kernel, maxPartitions: number, finished: FinishedKeys) {
+    this.#finished = finished;
     this.#kernel = kernel;
     this.#maxPartitions = maxPartitions;
   }
@@ -142,24 +126,19 @@ class Balanced implements Distributor {
     const { hashes } = this.#finished;
     return this.#kernel.pack(batch.count, this.#maxPartitions, lanes.loads(), hashes, count);
   }
-  finished(hash: number): void {
-    this.#finished.push(hash);
-  }
 }
 
 /** D3: every key in flight is a lane of its own. */
 class PerKey implements Distributor {
   readonly #kernel: Kernel;
-  readonly #finished = new FinishedKeys();
+  readonly #finished: FinishedKeys;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, finished: FinishedKeys) {
+    this.#finished = finished;
     this.#kernel = kernel;
   }
   distribute(batch: PolledBatch): Placement {
     const count = this.#finished.take();
     return this.#kernel.group(batch.count, this.#finished.hashes, count);
-  }
-  finished(hash: number): void {
-    this.#finished.push(hash);
   }
 }

@@ -26,11 +26,6 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   /** The running call; null between calls. */
   lane: Lane | null = null;
   attempt = 1;
-  /** Last message of the call: what `markAsConsumed()` means without an argument. */
-  lastBatch: PolledBatch | null = null;
-  lastIndex = 0;
-  /** Messages of the running call. */
-  length = 0;
   startedMs = 0;
   #controller: AbortController | null = null;
 
@@ -39,6 +34,10 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     this.virtualPartition = virtualPartition;
   }
 
+  /** Messages of the running call. */
+  get length(): number {
+    return 1;
+  }
   get groupId(): string {
     return this.lease.groupId;
   }
@@ -66,8 +65,7 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   markAsConsumed(message?: Message<T>, metadata?: string): boolean {
     if (metadata !== undefined) throw new NotSupportedError("markAsConsumed with metadata");
     if (message === undefined) {
-      if (this.lane === null) return false;
-      return this.lease.markThrough(this.lastBatch!, this.lastIndex, this);
+      return this.lane !== null && this.markLast(this.lane);
     }
     const origin = MessageView.origin(message);
     if (origin === undefined) {
@@ -78,18 +76,19 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     return this.lease.markThrough(origin.batch, origin.index, this);
   }
 
-  begin(lane: Lane, batch: PolledBatch, index: number, length: number): void {
+  /** What `markAsConsumed()` means without an argument: the message is the first one of its lane until its call ends. */
+  protected markLast(lane: Lane): boolean {
+    return this.lease.markThrough(lane.batch, lane.index, this);
+  }
+
+  begin(lane: Lane): void {
     this.lane = lane;
-    this.lastBatch = batch;
-    this.lastIndex = index;
-    this.length = length;
     this.attempt = lane.failures + 1;
   }
 
   /** The call has settled. */
   end(): void {
     this.lane = null;
-    this.lastBatch = null;
     this.#controller = null;
   }
 
@@ -125,6 +124,8 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
   readonly firstOffset: number;
   readonly lastOffset: number;
   readonly lag: number;
+  readonly #lastBatch: PolledBatch;
+  readonly #lastIndex: number;
 
   constructor(lease: LeaseView, lane: Lane, length: number) {
     super(lease, lane.slot);
@@ -142,6 +143,15 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
     this.firstOffset = lane.firstOffset;
     this.lastOffset = last.offsetAt(lastIndex);
     this.lag = last.highWatermark < 0 ? 0 : Math.max(0, last.highWatermark - this.lastOffset - 1);
-    this.begin(lane, last, lastIndex, length);
+    this.#lastBatch = last;
+    this.#lastIndex = lastIndex;
+    this.begin(lane);
+  }
+
+  override get length(): number {
+    return this.messages.length;
+  }
+  protected override markLast(): boolean {
+    return this.lease.markThrough(this.#lastBatch, this.#lastIndex, this);
   }
 }

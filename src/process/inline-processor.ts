@@ -81,7 +81,7 @@ export class InlineProcessor {
       if (!listener.mayStart) break;
       const { batch, index } = lane;
       if (listener.isHeld(batch, index)) break;
-      context.begin(lane, batch, index, 1);
+      context.begin(lane);
       let result: unknown;
       try {
         result = call(new MessageView(batch, index), context);

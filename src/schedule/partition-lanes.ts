@@ -110,8 +110,9 @@ export class PartitionLanes {
 
   /** The ready lane whose first message is the oldest, now running. */
   take(): Lane | undefined {
-    if (!this.hasReady) return undefined;
-    const lane = this.#ready.pop()!;
+    if (this.running >= this.#maxPartitions) return undefined;
+    const lane = this.#ready.pop();
+    if (lane === undefined) return undefined;
     lane.running = true;
     this.running++;
     if (this.#perKey) lane.slot = this.#freeSlots.pop()!;
@@ -174,7 +175,7 @@ export class PartitionLanes {
     const wasEmpty = lane.length === 0;
     lane.add(batch, start, end);
     if (wasEmpty) {
-      lane.filledSinceMs = batch.polledAtMs;
+      if (this.#rules.maxWaitMs > 0) lane.filledSinceMs = batch.polledAtMs;
       this.#makeReady(lane, batch.polledAtMs);
     } else if (this.#filling.has(lane) && lane.length >= this.#rules.maxMessages) {
       this.startFilling([lane]);

@@ -8,6 +8,7 @@ import {
   FREE_LANES,
   HEADER_BYTES,
   KEYS_IN_FLIGHT,
+  LANES_MADE,
   layoutOf,
   STRIDE,
   TABLE,
@@ -93,6 +94,19 @@ export class KernelMemory {
   reserveBytes(byteCount: number): void {
     if (byteCount <= this.#capacity.bytes) return;
     this.#grow({ ...this.#capacity, bytes: powerOfTwo(byteCount) });
+  }
+
+  /** Empties the table: no key is in flight any more. */
+  clearKeys(): void {
+    this.table.fill(0);
+    this.header[KEYS_IN_FLIGHT] = 0;
+    this.freeAllLanes();
+  }
+
+  /** No key is in flight: lane ids begin at 0 anew. */
+  freeAllLanes(): void {
+    this.header[LANES_MADE] = 0;
+    this.header[FREE_COUNT] = 0;
   }
 
   /** Rare (every doubling): copies out what must survive, lays out anew, puts it back. */

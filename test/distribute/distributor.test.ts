@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createDistributor } from "../../src/distribute/distributor.ts";
+import { FinishedKeys } from "../../src/distribute/finished-keys.ts";
 import { Grouper } from "../../src/group/grouper.ts";
 import { PolledBatch } from "../../src/polled-batch.ts";
 import { resolveOptions } from "../../src/resolve-options.ts";
@@ -20,10 +21,11 @@ function perKey() {
   );
   const kernel = new Kernel();
   const grouper = new Grouper(kernel, null, false);
-  const distributor = createDistributor(kernel, options.topics.get("t")!);
+  const finished = new FinishedKeys();
+  const distributor = createDistributor(kernel, options.topics.get("t")!, finished);
   let offset = 0;
   return {
-    distributor,
+    finished,
     place: (keys: readonly string[]) => {
       const records = recordList(
         keys.map((key) => ({
@@ -46,26 +48,26 @@ function perKey() {
 
 describe("per-key distributor", () => {
   test("D3: lanes are reused once a key is done: their number does not grow with the keys seen", () => {
-    const { place, distributor } = perKey();
+    const { place, finished } = perKey();
     let highest = 0;
     for (let round = 0; round < 200; round++) {
       const keys = Array.from({ length: 50 }, (_, i) => `round ${round} key ${i}`);
       const { batch, lanes } = place(keys);
       expect(new Set(lanes).size).toBe(50);
       highest = Math.max(highest, ...lanes);
-      for (const hash of batch.hashes) distributor.finished(hash);
+      for (const hash of batch.hashes) finished.push(hash);
     }
     expect(highest).toBeLessThan(150);
   });
 
   test("D3: a key stays in its lane while it has messages in flight or queued", () => {
-    const { place, distributor } = perKey();
+    const { place, finished } = perKey();
     const first = place(["a", "b", "a"]);
     expect(first.lanes).toHaveLength(2);
     const again = place(["a"]);
     expect(again.lanes[0]).toBe(first.lanes[0]!);
-    distributor.finished(first.batch.hashes[0]!);
-    distributor.finished(first.batch.hashes[2]!);
+    finished.push(first.batch.hashes[0]!);
+    finished.push(first.batch.hashes[2]!);
     expect(place(["a"]).lanes[0]).toBe(first.lanes[0]!);
   });
 });

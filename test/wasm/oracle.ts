@@ -59,6 +59,9 @@ export class TableOracle {
       this.keys.delete(hash);
       this.#free.push(key.lane);
     }
+    if (this.keys.size > 0) return;
+    this.#free = [];
+    this.#made = 0;
   }
 
   group(hashes: readonly number[]): Groups {
