@@ -9,13 +9,18 @@ const MAX_DISTANCE = 0xffffffff;
 const PAGE_WORDS = PAGE_OFFSETS / 32;
 /** Pages kept for reuse. */
 const SPARE_PAGES = 32;
-/** Null entries at the front that are worth a copy of the page list. */
+/** Null entries at the front that are worth a copy of the page array. */
 const TRIM_PAGES = 1024;
 
 interface Page {
   /** A set bit is an open offset: delivered, not done. */
   readonly bits: Uint32Array;
   open: number;
+  /** Its first offset. */
+  start: number;
+  /** Neighbours among the pages with open offsets. */
+  below: Page | null;
+  above: Page | null;
 }
 
 /**
@@ -23,16 +28,18 @@ interface Page {
  *
  * It keeps open offsets, not done ones: those are bounded by the in-flight and unmarked budgets, while what is done
  * above a stuck message is not. Offsets that were never delivered (compaction, markers) are never open and so hold
- * nothing back. Pages without an open offset take no memory.
+ * nothing back. Pages without an open offset take no memory, and those with one are linked in ascending order, so that
+ * what lies between them costs nothing: one stuck message may be 2³¹ below all others (F4).
  *
- * `deliver` O(count / 32), `mark` O(1), `committable` O(1) amortised.
+ * `deliver` O(count / 32), `mark` O(1), `committable` O(1) amortised, `runs` O(pages with an open offset + runs).
  */
 export class OffsetTracker {
   #pages: (Page | null)[] = [];
   /** First offset of #pages[0]. */
   #baseOffset: number;
-  /** Index into #pages below which no page has an open offset. */
-  #head = 0;
+  /** Lowest and highest page with an open offset. Pages are added at the top only, as deliveries ascend. */
+  #lowest: Page | null = null;
+  #highest: Page | null = null;
   #spare: Page[] = [];
   #openCount = 0;
   #nextOffset: number;
@@ -54,16 +61,51 @@ export class OffsetTracker {
 
   /** The next offset after the longest prefix that is done. */
   get committable(): number {
-    if (this.#openCount === 0) return this.#nextOffset;
-    const pages = this.#pages;
-    while (pages[this.#head] === null || pages[this.#head] === undefined) this.#head++;
-    if (this.#head >= TRIM_PAGES && this.#head * 2 >= pages.length) this.#trim();
-    const { bits } = this.#pages[this.#head]!;
+    const page = this.#lowest;
+    if (page === null) return this.#nextOffset;
+    const below = (page.start - this.#baseOffset) / PAGE_OFFSETS;
+    if (below >= TRIM_PAGES && below * 2 >= this.#pages.length) this.#trim(below);
     let word = 0;
-    while (bits[word] === 0) word++;
-    const lowest = bits[word]! & -bits[word]!;
-    const page = this.#baseOffset + this.#head * PAGE_OFFSETS;
-    return page + word * 32 + (31 - Math.clz32(lowest));
+    while (page.bits[word] === 0) word++;
+    return page.start + word * 32 + lowestBit(page.bits[word]!);
+  }
+
+  /**
+   * What is done above the committable offset, up to the next offset: lengths in turn, not done first.
+   *
+   * Offsets that were never delivered count as done.
+   *
+   * @returns Not done, done, not done, done …, each at least 1; their sum is `nextOffset - committable`. Empty when
+   *   nothing is open.
+   */
+  runs(): number[] {
+    const runs: number[] = [];
+    // The end of the last open run, as far as it is known.
+    let end = this.committable;
+    let start = end;
+    for (let page = this.#lowest; page !== null; page = page.above) {
+      for (let word = 0; word < PAGE_WORDS; word++) {
+        let bits = page.bits[word]!;
+        let at = page.start + word * 32;
+        while (bits !== 0) {
+          const skip = lowestBit(bits);
+          at += skip;
+          bits >>>= skip;
+          // Ones from here up: the lowest zero ends them; 32 where there is none.
+          const length = bits === 0xffffffff ? 32 : lowestBit(~bits);
+          if (at > end) {
+            runs.push(end - start, at - end);
+            start = at;
+          }
+          at += length;
+          end = at;
+          bits = length === 32 ? 0 : bits >>> length;
+        }
+      }
+    }
+    if (end > start) runs.push(end - start);
+    if (this.#nextOffset > end) runs.push(this.#nextOffset - end);
+    return runs;
   }
 
   /**
@@ -124,7 +166,7 @@ export class OffsetTracker {
     this.#openCount--;
     if (--page.open === 0) {
       this.#pages[index] = null;
-      if (this.#spare.length < SPARE_PAGES) this.#spare.push(page);
+      this.#unlink(page);
     }
     return true;
   }
@@ -155,22 +197,44 @@ export class OffsetTracker {
   #pageOf(offset: number): Page {
     const index = (offset - this.#baseOffset) >>> PAGE_SHIFT;
     while (this.#pages.length <= index) this.#pages.push(null);
-    const page = this.#pages[index] ?? this.#spare.pop() ?? newPage();
-    this.#pages[index] = page;
-    return page;
+    const page = this.#pages[index];
+    if (page != null) return page;
+    const made = this.#spare.pop() ?? newPage();
+    this.#pages[index] = made;
+    made.start = pageStart(offset);
+    this.#link(made);
+    return made;
+  }
+
+  #link(page: Page): void {
+    const highest = this.#highest;
+    page.below = highest;
+    if (highest === null) this.#lowest = page;
+    else highest.above = page;
+    this.#highest = page;
+  }
+
+  #unlink(page: Page): void {
+    const { below, above } = page;
+    if (below === null) this.#lowest = above;
+    else below.above = above;
+    if (above === null) this.#highest = below;
+    else above.below = below;
+    page.below = null;
+    page.above = null;
+    if (this.#spare.length < SPARE_PAGES) this.#spare.push(page);
   }
 
   /** Nothing is open: the list of pages starts anew, however far a hole has carried us. */
   #restart(offset: number): void {
     this.#pages = [];
-    this.#head = 0;
     this.#baseOffset = pageStart(offset);
   }
 
-  #trim(): void {
-    this.#pages = this.#pages.slice(this.#head);
-    this.#baseOffset += this.#head * PAGE_OFFSETS;
-    this.#head = 0;
+  /** Forgets the entries below the lowest page. */
+  #trim(pageCount: number): void {
+    this.#pages = this.#pages.slice(pageCount);
+    this.#baseOffset += pageCount * PAGE_OFFSETS;
   }
 }
 
@@ -179,5 +243,10 @@ function pageStart(offset: number): number {
 }
 
 function newPage(): Page {
-  return { bits: new Uint32Array(PAGE_WORDS), open: 0 };
+  return { bits: new Uint32Array(PAGE_WORDS), open: 0, start: 0, below: null, above: null };
+}
+
+/** Index of the lowest set bit; there is one. */
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }
