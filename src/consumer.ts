@@ -1,9 +1,11 @@
 import { Committer } from "./commit/committer.ts";
 import type { Consumer, ConsumerState } from "./consumer-interface.ts";
+import { DeadLetters } from "./dead-letters.ts";
 import { ClosedError, errorInfo, HeadraceError, SourceError } from "./errors.ts";
 import { type ConsumerEvents, Events } from "./events.ts";
 import { GroupLeases } from "./group-leases.ts";
 import type { ConsumerOptions } from "./options.ts";
+import { Mutexes } from "./process/mutexes.ts";
 import { explain, partitionStats, type ConsumerState as ReportState } from "./report.ts";
 import { checkConcurrency, type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
 import { systemClock } from "./runtime/system-clock.ts";
@@ -49,6 +51,7 @@ class GroupConsumer implements Consumer {
   readonly #scheduler: Scheduler;
   readonly #committer: Committer;
   readonly #leases: GroupLeases;
+  readonly #deadLetters: DeadLetters | null;
   readonly #paused = new Set<string>();
   #pausedAll = false;
   #state: ConsumerState = "idle";
@@ -77,6 +80,7 @@ class GroupConsumer implements Consumer {
       send: (entries, signal) => this.#source!.commit(entries, signal),
       onError: (error) => this.#fail(error),
     });
+    this.#deadLetters = DeadLetters.of(options);
     const host = {
       options,
       scheduler: this.#scheduler,
@@ -84,8 +88,13 @@ class GroupConsumer implements Consumer {
       events: this.#events,
       marked: (lease: Lease, idle: boolean): void => {
         const record = this.#leases.of(lease);
-        if (record !== undefined) this.#committer.changed(record.position, idle);
+        if (record === undefined) return;
+        record.position.changed();
+        this.#committer.changed(record.position, idle);
       },
+      deadLetters: this.#deadLetters,
+      mutexes: new Mutexes(),
+      stalled: (lease: Lease, kind: string): void => this.#stalls.report(lease, kind),
       report: (error: unknown): void => this.#report(error, false),
       dropped: (messages: number): void => {
         this.#dropped += messages;
@@ -214,6 +223,7 @@ class GroupConsumer implements Consumer {
     this.#closeOnSignal();
     const group = { groupId, topics: [...topics.keys()], member: 0, drainTimeoutMs, clock, logger };
     try {
+      await this.#deadLetters?.check();
       this.#source = source.open(group);
       await this.#source.start(this.#listener());
     } catch (cause) {
@@ -253,6 +263,7 @@ class GroupConsumer implements Consumer {
     this.#leases.end(leases, null);
     this.#stalls.stop();
     await this.#leave();
+    await this.#closeDeadLetters();
     this.#state = "closed";
     const { drained, abandoned } = drain;
     const uncommitted = drain.uncommitted.map(({ topic, partition }) => ({ topic, partition }));
@@ -271,6 +282,11 @@ class GroupConsumer implements Consumer {
       .stop({ leave: true, signal: controller.signal })
       .catch((error) => this.#report(error, false));
     if (!(await settlesWithin(this.#options.clock, LEAVE_MS, stopped))) controller.abort();
+  }
+
+  async #closeDeadLetters(): Promise<void> {
+    const closed = this.#deadLetters?.close().catch((error) => this.#report(error, false));
+    if (closed !== undefined) await settlesWithin(this.#options.clock, LEAVE_MS, closed);
   }
 
   /** R8: reported, then closed as ever, then `closed` rejects. */
@@ -356,11 +372,7 @@ class GroupConsumer implements Consumer {
 
   #applyPauses(): void {
     for (const { pipeline } of this.#leases.all()) {
-      const paused = this.#pausedAll || this.#paused.has(nameOf(pipeline.lease));
-      if (pipeline.paused === paused) continue;
-      pipeline.paused = paused;
-      const { topic, partition } = pipeline.lease;
-      this.#events.emit(paused ? "paused" : "resumed", { topic, partition });
+      pipeline.pauses.user = this.#pausedAll || this.#paused.has(nameOf(pipeline.lease));
     }
   }
 

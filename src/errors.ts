@@ -106,6 +106,45 @@ export class ProduceError extends HeadraceError {
   }
 }
 
+/** What {@link Redeliver} can ask for beside another delivery. */
+export interface RedeliverOptions {
+  /** Milliseconds that the topic partition pauses first. Default 0. */
+  pauseMs?: number;
+  /** The topic partition collapses up to and including this offset. */
+  collapseUntil?: number;
+}
+
+/**
+ * Thrown by a handler that wants the unmarked messages of its call again (E6): no attempt is counted, and nothing goes
+ * to the dead letter queue.
+ *
+ * @throws {RangeError} For a wait or an offset that is not an integer from 0 up.
+ */
+export class Redeliver extends HeadraceError {
+  readonly pauseMs: number;
+  readonly collapseUntil: number | null;
+
+  constructor(options: RedeliverOptions = {}) {
+    super("The handler asks for its messages again", {
+      code: "HEADRACE_REDELIVER",
+      retriable: true,
+    });
+    const { pauseMs = 0, collapseUntil = null } = options;
+    for (const [name, value] of Object.entries({ pauseMs, collapseUntil })) {
+      if (value === null || (Number.isSafeInteger(value) && value >= 0)) continue;
+      const rule = `${name} must be an integer from 0 up`;
+      throw new RangeError(`Cannot redeliver as ${rule}: received ${String(value)}`);
+    }
+    this.pauseMs = pauseMs;
+    this.collapseUntil = collapseUntil;
+  }
+
+  /** Also for one that another copy of the library has made. */
+  static isRedeliver(value: unknown): value is Redeliver {
+    return HeadraceError.is(value) && value.code === "HEADRACE_REDELIVER";
+  }
+}
+
 /** A rule that headrace relies on does not hold: a bug, never the user's fault. */
 export class InvariantError extends HeadraceError {
   constructor(message: string, details: ErrorDetails = {}) {

@@ -26,6 +26,11 @@ export interface ConsumerEvents {
     readonly collapsed: boolean;
     readonly error: ErrorInfo;
   };
+  /** `until` is exclusive. */
+  collapsed: TopicPartition & { readonly until: number };
+  expanded: TopicPartition;
+  deadLettered: TopicPartition & { readonly offset: number; readonly target: string };
+  skipped: TopicPartition & { readonly offset: number };
   marked: OffsetRange;
   committed: TopicPartition & { readonly offset: number; readonly mapSize: number };
   offsetReset: TopicPartition & {

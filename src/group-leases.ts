@@ -1,14 +1,28 @@
-import { CommitPosition } from "./commit/commit-position.ts";
+import { CommitPosition, type CommittedMap } from "./commit/commit-position.ts";
 import type { Committer } from "./commit/committer.ts";
 import { FencedError, SourceError } from "./errors.ts";
+import { CompletedOffsets } from "./metadata/completed-offsets.ts";
+import { decodeMetadata } from "./metadata/decode-metadata.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import type { LeaseRecord } from "./report.ts";
-import type { AssignedLease, CommitOutcome, Lease, Source } from "./source/source.ts";
+import { findZstd } from "./runtime/zstd.ts";
+import type {
+  AssignedLease,
+  CommitOutcome,
+  CommittedOffset,
+  Lease,
+  Source,
+} from "./source/source.ts";
 import { startOffsetOf } from "./start-offset.ts";
 
 /** Kept of a drain deadline for the last commit: what a broker with nothing else to do needs. */
 export const LAST_COMMIT_MS = 4000;
+
+/** O6: a map that does not fit never takes a partition's budget below so many messages per virtual partition. */
+const MIN_BUDGET_PER_LANE = 2;
+const NO_ID: Uint8Array = new Uint8Array(0);
+const inflateZstd = findZstd();
 
 /** What draining some leases came to. */
 export interface DrainReport {
@@ -59,9 +73,17 @@ export class GroupLeases {
     const start = startOffsetOf(assigned, options);
     if (start === null) throw outOfRange(assigned);
     const { offset, stored, reset } = start;
-    const opening = { offset, gated: !stored, highWatermark: logEnd };
-    const { position } = this.#open(lease, opening, source, stored ? offset : null);
-    events.emit("assigned", { topic, partition, offset, offsetMetadata: null });
+    const { committed, topicId } = assigned;
+    const context = { offset, logEnd, topicId: topicId ?? NO_ID, inflateZstd };
+    // What is reset, or has never been committed, says nothing of what is done (O11).
+    const read = decodeMetadata(stored ? (committed?.metadata ?? "") : "", context);
+    const { completed, userText: offsetMetadata } = read;
+    const opening = {
+      ...{ offset, gated: !stored, highWatermark: logEnd },
+      ...{ completed, offsetMetadata, topicId, paused: false },
+    };
+    const { position } = this.#open(lease, opening, source, stored ? committed : null);
+    events.emit("assigned", { topic, partition, offset, offsetMetadata });
     if (reset !== null) {
       events.emit("offsetReset", {
         topic,
@@ -83,12 +105,16 @@ export class GroupLeases {
       const where = `${topic}#${partition}`;
       throw new FencedError(`Cannot seek as the partition must be assigned: received ${where}`);
     }
-    const { lease, account, gated, highWatermark, paused } = record.pipeline;
+    const { lease, account, gated, highWatermark, pauses, metadata } = record.pipeline;
+    const { offsetMetadata } = record.pipeline;
     const flowPaused = account.paused;
     this.#end(record);
     // Still nothing is stored: now this offset is the start that must be, before anything is handed out (O10).
-    const opened = this.#open(lease, { offset, gated, highWatermark }, source, null);
-    opened.pipeline.paused = paused;
+    const opening = {
+      ...{ offset, gated, highWatermark, offsetMetadata },
+      ...{ completed: CompletedOffsets.none(), topicId: metadata.topicId, paused: pauses.user },
+    };
+    const opened = this.#open(lease, opening, source, null);
     source.seek(lease, offset);
     if (flowPaused) source.resume(lease);
     this.#committer.changed(opened.position, true);
@@ -145,7 +171,12 @@ export class GroupLeases {
     }
   }
 
-  #open(lease: Lease, start: PipelineStart, source: Source, stored: number | null): LeaseRecord {
+  #open(
+    lease: Lease,
+    start: PipelineStart,
+    source: Source,
+    stored: CommittedOffset | null,
+  ): LeaseRecord {
     const topic = this.#host.options.topics.get(lease.topic);
     if (topic === undefined) {
       throw new SourceError(
@@ -154,24 +185,31 @@ export class GroupLeases {
     }
     const pipeline = new Pipeline(this.#host, lease, topic, start, source);
     const position = new CommitPosition(lease, pipeline, stored, {
-      stored: (offset) => this.#stored(pipeline, offset),
-      refused: (outcome) => this.#refused(lease, outcome),
+      stored: (at, map) => this.#stored(pipeline, at, map),
+      refused: (outcome, length) => this.#refused(pipeline, outcome, length),
     });
     const record = { pipeline, position, stalledAtMs: -1 };
     this.#records.set(lease, record);
     return record;
   }
 
-  #stored(pipeline: Pipeline, offset: number): void {
+  #stored(pipeline: Pipeline, offset: number, map: CommittedMap): void {
     const { topic, partition } = pipeline.lease;
-    this.#host.events.emit("committed", { topic, partition, offset, mapSize: 0 });
+    const mapSize = map.completed === 0 ? 0 : map.text.length;
+    this.#host.events.emit("committed", { topic, partition, offset, mapSize });
+    const least = MIN_BUDGET_PER_LANE * pipeline.topic.maxPartitions;
+    this.#host.credit.mapFitted(pipeline.account, !map.truncated, least);
     if (!pipeline.gated) return;
     pipeline.gated = false;
     this.#host.scheduler.turn();
   }
 
-  #refused({ topic, partition }: Lease, outcome: CommitOutcome): void {
-    if (outcome !== "denied" && outcome !== "too-large") return;
+  #refused({ lease, metadata }: Pipeline, outcome: CommitOutcome, length: number): void {
+    const { topic, partition } = lease;
+    // Metadata that is too long costs a smaller map, not the commit (O6).
+    if (outcome === "too-large" && length > 0) metadata.refused(length);
+    else if (outcome !== "denied" && outcome !== "too-large") return;
+    if (outcome === "too-large" && length > 0) return;
     const what = `Cannot commit ${topic}#${partition} as the broker must accept it`;
     this.#host.report(new SourceError(`${what}: received ${outcome}`));
   }

@@ -5,7 +5,7 @@ import type { Events } from "./events.ts";
 import { Grouper } from "./group/grouper.ts";
 import { KeyShare } from "./group/key-share.ts";
 import type { PolledBatch } from "./polled-batch.ts";
-import type { ResolvedTopic } from "./resolve-options.ts";
+import type { ResolvedTopic } from "./resolve-topic.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
 import { Kernel, type Placement } from "./wasm/kernel.ts";
 
@@ -18,6 +18,10 @@ import { Kernel, type Placement } from "./wasm/kernel.ts";
 export class Intake {
   /** Messages that wait behind an ordered run, not grouped yet. */
   waitingMessages = 0;
+  /** First offset of what waits behind an ordered run; infinity when nothing does. */
+  get firstWaitingOffset(): number {
+    return this.#waiting[0]?.offsetAt(0) ?? Number.POSITIVE_INFINITY;
+  }
   /** Share of the hottest key once it binds the partition (X3). */
   keyBoundShare: number | null = null;
   readonly #topic: ResolvedTopic;

@@ -30,6 +30,8 @@ export class Lane {
   headOffset = 0;
   /** Failed calls that contained the first message. */
   failures = 0;
+  /** Failed calls since the lane last made progress: the budget of its retries (Q5). */
+  failuresInScope = 0;
   /** Messages at the front that are left of a failed call: retried one per call, none added (E3, Q1). */
   retryLength = 0;
   /** Failures that these share: 1, or 0 when their call was abandoned (E9). */

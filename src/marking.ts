@@ -19,6 +19,8 @@ export class Marking {
   /** null: success marks, so nothing stays unmarked behind a call. */
   readonly #handed: HandedMessages | null;
   readonly #results: Results;
+  /** Highest offset whose call has ended well; -1 before the first. */
+  highestDone = -1;
   /** Lanes that have, or had, messages of a failed call. */
   readonly #failed = new Set<Lane>();
 
@@ -33,7 +35,7 @@ export class Marking {
     this.#intake = intake;
     this.#handed = manual ? new HandedMessages() : null;
     this.#results = new Results((results) => {
-      if (!manual) this.#markAll(results);
+      this.#markAll(results, !manual);
       applied(results);
     });
   }
@@ -87,8 +89,20 @@ export class Marking {
     mark(offset);
   }
 
-  #markAll({ offsets, count }: CollectedResults): void {
-    for (let i = 0; i < count; i++) this.#tracker.mark(offsets[i]!);
+  /** Marks one message, and no other. */
+  alone(batch: PolledBatch, index: number): void {
+    this.#handed?.take(batch.laneKeyAt(index), batch.offsetAt(index));
+    this.#tracker.mark(batch.offsetAt(index));
+  }
+
+  #markAll({ offsets, count }: CollectedResults, automatic: boolean): void {
+    let highest = this.highestDone;
+    for (let i = 0; i < count; i++) {
+      const offset = offsets[i]!;
+      if (automatic) this.#tracker.mark(offset);
+      if (offset > highest) highest = offset;
+    }
+    this.highestDone = highest;
   }
 }
 

@@ -36,7 +36,7 @@ export interface ConsumerOptions<P extends Record<string, unknown> = Record<stri
   commitIntervalMs?: number;
   /** Milliseconds that revoke and close wait for running handlers, 0…3,600,000. Default 20,000. */
   drainTimeoutMs?: number;
-  /** Milliseconds after which a call's `signal` aborts and `stalled` is emitted. Not supported yet. */
+  /** Milliseconds after which a call's `signal` aborts and `stalled` is emitted, 1 or more. Default: never. */
   handlerTimeoutMs?: number;
   /** Milliseconds with lag and no mark before `stalled` is emitted, 1000 or more. Default 60,000. */
   stallMs?: number;
@@ -46,9 +46,9 @@ export interface ConsumerOptions<P extends Record<string, unknown> = Record<stri
   clock?: Clock;
   /** Where a group without an offset starts. Default false: at the end, as Kafka clients do. */
   fromBeginning?: boolean;
-  /** How completed offsets travel in the commit metadata. Only "off" is supported yet, and the default until then. */
+  /** How completed offsets travel in the commit metadata: "ascii" for brokers that count bytes. Default "dense". */
   offsetMap?: "dense" | "ascii" | "off";
-  /** UTF-16 units of commit metadata that the broker accepts. Not supported yet. */
+  /** UTF-16 units of commit metadata that the broker accepts, 128…32,767. Default 4096, as Kafka's own. */
   maxMetadataLength?: number;
   /** Several groups over one partition. Only `count: 1` (off) is supported yet. */
   parallelSegments?: ParallelSegmentsOptions;
@@ -90,10 +90,10 @@ export interface CommonTopicOptions<T = unknown> {
   maxWaitMs?: number;
   /** "automatic": success marks; "manual": only the handler marks. Default "automatic". */
   acknowledge?: "automatic" | "manual";
-  /** What a failed call holds back. Only "isolate" (its virtual partition) is supported yet, and the default until then. */
+  /** What a failed call holds back: its partition ("collapse", the default), or its virtual partition ("isolate"). */
   onError?: "collapse" | "isolate";
   retry?: RetryOptions;
-  /** Not supported yet. */
+  /** What becomes of messages that keep failing. Absent: they are retried for ever. */
   deadLetterQueue?: DeadLetterQueueOptions<T>;
 }
 
@@ -107,7 +107,7 @@ export interface VirtualPartitionsOptions<T = unknown> {
   distribution?: "consistent" | "balanced" | "per-key";
   /** `consistent` only. Default `multiplyShift`. */
   reducer?: Reducer;
-  /** Not supported yet. */
+  /** Which text a commit carries: "exact" that of the highest committed message, "current" (default) the latest. */
   offsetMetadataStrategy?: "exact" | "current";
 }
 
@@ -135,12 +135,17 @@ export interface Failure<T = unknown> {
   readonly dispatchError?: unknown;
 }
 
-/** Where messages go that keep failing. Not supported yet. */
+/** Where messages go that keep failing. */
 export interface DeadLetterQueueOptions<T = unknown> {
+  /** The dead letter topic; it must exist (the embedded log makes it). false: messages are skipped. */
   topic: string | false;
+  /** Retries after the first attempt, 0…1,000,000; at least 1 with `onError: "collapse"`. Default 3. */
   maxRetries?: number;
+  /** true: each message has its own budget. Default false: one of the partition, whole again with each progress. */
   independent?: boolean;
+  /** Decides after each failure of a message, synchronously, in place of `maxRetries`. A throw counts as "retry". */
   strategy?: (failure: Failure<T>) => "retry" | "skip" | "dispatch" | { dispatch: string };
+  /** Makes the record that is written. Default: key, value and headers of the message, and headers on the failure. */
   map?: (message: Message<T>, failure: Failure<T>) => ProducerRecord;
 }
 

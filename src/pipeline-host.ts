@@ -1,4 +1,7 @@
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Events } from "./events.ts";
+import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
+import type { Mutexes } from "./process/mutexes.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 import type { Scheduler } from "./schedule/scheduler.ts";
 import type { PollCredit } from "./source/poll-credit.ts";
@@ -13,12 +16,23 @@ export interface PipelineHost {
   /** Something was marked; idle: nothing is left to do. */
   marked(lease: Lease, idle: boolean): void;
   report(error: unknown): void;
+  readonly deadLetters: DeadLetters | null;
+  readonly mutexes: Mutexes;
+  /** A `stalled` event of this kind. */
+  stalled(lease: Lease, kind: string): void;
   /** Results that came after their lease had ended. */
   dropped(messages: number): void;
 }
 
 /** Where a pipeline begins. */
 export interface PipelineStart {
+  /** What is done above the offset already, by the metadata read at assignment. */
+  readonly completed: CompletedOffsets;
+  /** The user's text in that metadata. */
+  readonly offsetMetadata: string | null;
+  readonly topicId: Uint8Array | undefined;
+  /** `consumer.pause()` holds it, as before a seek. */
+  readonly paused: boolean;
   readonly offset: number;
   /** The start must be stored before anything is handed out (O10). */
   readonly gated: boolean;

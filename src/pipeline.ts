@@ -1,20 +1,26 @@
-import { errorInfo, ProcessError } from "./errors.ts";
+import { CommitMetadata } from "./commit-metadata.ts";
+import { ProcessError } from "./errors.ts";
 import { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { CallLatencies } from "./latency.ts";
+import { LeaseCalls } from "./lease-calls.ts";
+import { OffsetTexts } from "./mark/offset-texts.ts";
 import { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CollectedResults } from "./mark/results.ts";
 import { Marking, resultsRange } from "./marking.ts";
+import type { EncodedMetadata } from "./metadata/encode-metadata.ts";
 import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
-import { backoffDelayMs } from "./process/backoff.ts";
 import type { CallContext } from "./process/call-context.ts";
-import { InlineProcessor, type ProcessListener } from "./process/inline-processor.ts";
+import { InlineProcessor } from "./process/inline-processor.ts";
 import { Instances } from "./process/instances.ts";
-import type { ResolvedTopic } from "./resolve-options.ts";
+import { OneCall } from "./process/one-call.ts";
+import { Recovery, type RecoveryHost } from "./recovery.ts";
+import type { ResolvedTopic } from "./resolve-topic.ts";
 import { Filling } from "./schedule/filling.ts";
 import { LeaseHolds } from "./schedule/held-keys.ts";
 import { PartitionLanes } from "./schedule/partition-lanes.ts";
+import { Pauses } from "./schedule/pauses.ts";
 import { Quiet } from "./schedule/quiet.ts";
 import type { Runnable } from "./schedule/scheduler.ts";
 import type { Slice } from "./schedule/slice.ts";
@@ -22,10 +28,7 @@ import { settlesWithin } from "./settles-within.ts";
 import type { CreditAccount } from "./source/poll-credit.ts";
 import type { Lease, SourceBatch } from "./source/source.ts";
 import { Timers } from "./timers.ts";
-import type { Clock, VirtualPartitionConsumer } from "./types.ts";
-
-/** F4: farther past its committable offset, a partition starts nothing new. */
-const MAX_OPEN_RANGE = 2 ** 31;
+import type { Clock } from "./types.ts";
 
 /**
  * One lease's way through group, distribute, schedule, process and mark.
@@ -33,18 +36,18 @@ const MAX_OPEN_RANGE = 2 ** 31;
  * It wires the stages of one partition and holds the lease's state; nothing of it outlives the lease but calls that
  * are still running, whose keys stay held (R6).
  */
-export class Pipeline implements Runnable, ProcessListener {
+export class Pipeline implements Runnable, RecoveryHost {
   readonly lease: Lease;
   readonly topic: ResolvedTopic;
   readonly tracker: OffsetTracker;
   readonly lanes: PartitionLanes;
   readonly intake: Intake;
-  readonly groupId: string;
-  readonly offsetMetadata: null = null;
+  readonly offsetMetadata: string | null;
+  readonly recovery: Recovery;
+  readonly metadata: CommitMetadata;
+  readonly pauses: Pauses;
   readonly latencies: CallLatencies = new CallLatencies();
   state: LeaseState = "live";
-  /** `consumer.pause()`. */
-  paused = false;
   /** The start offset is not stored yet (O10): nothing is handed out. */
   gated: boolean;
   highWatermark: number;
@@ -58,10 +61,10 @@ export class Pipeline implements Runnable, ProcessListener {
 
   readonly #host: PipelineHost;
   readonly #clock: Clock;
-  readonly #processor: InlineProcessor;
-  readonly #instances: Instances;
-  readonly #holds: LeaseHolds;
-  readonly #marking: Marking;
+  readonly processor: InlineProcessor;
+  readonly instances: Instances;
+  readonly holds: LeaseHolds;
+  readonly marking: Marking;
   readonly #timers: Timers;
   readonly #filling: Filling;
   readonly #quiet: Quiet;
@@ -81,30 +84,35 @@ export class Pipeline implements Runnable, ProcessListener {
     this.#quiet = new Quiet(clock);
     this.lease = lease;
     this.topic = topic;
-    this.groupId = groupId;
     this.gated = start.gated;
     this.highWatermark = start.highWatermark;
     this.progressMs = clock.now();
     this.tracker = new OffsetTracker(start.offset);
-    this.#holds = new LeaseHolds(groupId, lease.topic, lease.partition, () => this.#keysReleased());
+    this.offsetMetadata = start.offsetMetadata;
+    const texts = new OffsetTexts(topic.exactText, start.offsetMetadata);
+    this.metadata = new CommitMetadata(host.options, this.tracker, texts, start);
+    this.holds = new LeaseHolds(groupId, lease.topic, lease.partition, () => this.#keysReleased());
     const perKey = topic.distribution === "per-key";
     const { maxPartitions, maxMessages, maxWaitMs } = topic;
     const batches = topic.handler.form !== "eachMessage";
     this.lanes = new PartitionLanes(
       { maxPartitions, perKey, maxMessages, maxWaitMs: batches ? maxWaitMs : 0 },
-      this.#holds.keys,
+      this.holds.keys,
     );
     this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
     this.intake = new Intake(topic, this.lanes, host.events);
-    this.#marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
+    this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
     );
-    this.#instances = new Instances(
+    this.instances = new Instances(
       topic.handler,
       { topic: lease.topic, partition: lease.partition, groupId },
       (hook, cause) => host.report(new ProcessError(`Cannot run ${hook}() as it threw`, { cause })),
     );
-    this.#processor = new InlineProcessor(this, topic.handler);
+    this.pauses = new Pauses(clock, start.paused, (paused) => this.#pauseChanged(paused));
+    this.recovery = new Recovery(this, clock, host.events, this.#timers, host.deadLetters);
+    const calls = new LeaseCalls(this, host, texts);
+    this.processor = new InlineProcessor(calls, topic.handler, !topic.manual);
     this.account = host.credit.open(
       () => {
         source.pause(lease);
@@ -116,42 +124,48 @@ export class Pipeline implements Runnable, ProcessListener {
     host.scheduler.add(this);
   }
 
-  get ended(): boolean {
-    return this.state === "ended";
-  }
   get mayCommit(): boolean {
     return this.state === "live" || this.state === "draining";
   }
   get committable(): number {
     return this.tracker.committable;
   }
-  get draining(): boolean {
-    return this.state !== "live";
-  }
-  get waiting(): number {
-    return this.lanes.waiting;
+  metadataOf(offset: number): EncodedMetadata {
+    return this.metadata.encode(offset, Math.max(this.highWatermark, this.tracker.nextOffset));
   }
   get running(): number {
     return this.lanes.running;
   }
   get canRun(): boolean {
-    if (!this.lanes.hasReady || !this.mayStart || this.gated) return false;
+    if (!this.lanes.hasReady || !this.#mayTake || this.gated) return false;
     // A full map is emptied by the oldest open message alone: it may start, also as a retry.
     return !this.mapFull || this.lanes.readyOffset === this.tracker.committable;
   }
   /** Asked before every call, so it is cheap; what changes slowly is in `canRun`. */
   get mayStart(): boolean {
-    return this.state === "live" && !this.paused && (!this.topic.manual || !this.unmarkedFull);
+    return (
+      this.state === "live" &&
+      !this.pauses.paused &&
+      this.recovery.collapse.mayStart &&
+      (!this.topic.manual || !this.unmarkedFull)
+    );
   }
   get unmarkedFull(): boolean {
     return this.unacknowledged >= this.#host.options.maxUnmarkedMessages;
   }
   get mapFull(): boolean {
-    return this.tracker.nextOffset - this.tracker.committable > MAX_OPEN_RANGE;
+    return this.tracker.isFull;
   }
   /** Messages whose call ended without a mark. */
   get unacknowledged(): number {
-    return this.#marking.unacknowledged;
+    return this.marking.unacknowledged;
+  }
+  get highestDone(): number {
+    return this.marking.highestDone;
+  }
+  get unfinishedFrom(): number {
+    const waiting = this.intake.firstWaitingOffset;
+    return Math.min(this.lanes.lowestOffset, waiting, this.tracker.nextOffset);
   }
   /** Polled, in a lane or behind an ordered run, running calls included. */
   get unfinished(): number {
@@ -159,22 +173,24 @@ export class Pipeline implements Runnable, ProcessListener {
   }
   /** Messages handed to calls that have not ended. */
   get inFlight(): number {
-    return this.#processor.pendingMessages;
+    return this.processor.pendingMessages;
   }
   get pendingCalls(): ReadonlySet<CallContext> {
-    return this.#processor.pending;
+    return this.processor.pending;
   }
 
   // ---- source → group → distribute → schedule ----------------------------------------------------------------
 
   deliver(given: SourceBatch): Promise<void> | undefined {
     if (this.state === "ended") return undefined;
-    const batch = new PolledBatch(this, given, this.topic.deserializer, this.#clock.now());
+    const left = this.metadata.withoutDone(given);
+    const batch = new PolledBatch(this, left, this.topic.deserializer, this.#clock.now());
     this.highWatermark = batch.highWatermark;
     const { records, count } = batch;
     this.tracker.deliver(batch.baseOffset, count, records.offsetDeltas, batch.nextOffset);
     if (count === 0) {
       this.#host.marked(this.lease, this.unfinished === 0);
+      this.#settle();
       return undefined;
     }
     const hold = this.#host.credit.charge(this.account, count, records.byteLength);
@@ -187,7 +203,9 @@ export class Pipeline implements Runnable, ProcessListener {
   advanced(nextOffset: number): void {
     if (this.state === "ended") return;
     this.tracker.advance(nextOffset);
+    this.metadata.inherited.dropBelow(nextOffset);
     this.#host.marked(this.lease, this.unfinished === 0);
+    this.#settle();
     if (this.lanes.filling.size === 0) return;
     this.#watchFilling();
     this.#host.scheduler.turn();
@@ -209,7 +227,7 @@ export class Pipeline implements Runnable, ProcessListener {
     } finally {
       this.#inRun = false;
       // A handler may have ended its own lease, in the tick in which its call began.
-      if (this.state === "ended") this.#holds.end(this.#processor.pending);
+      if (this.state === "ended") this.holds.end(this.processor.pending);
     }
   }
 
@@ -219,107 +237,86 @@ export class Pipeline implements Runnable, ProcessListener {
     this.sliceStartMs = nowMs;
     let sampled = false;
     for (;;) {
-      const lane = this.mayStart ? this.lanes.take() : undefined;
+      const lane = this.#mayTake ? this.lanes.take() : undefined;
       if (lane === undefined) return false;
       if (!sampled) this.#sample(lane, nowMs);
       sampled = true;
-      if (this.#processor.run(lane, slice)) return true;
-      this.#give(lane, nowMs);
+      const budget = this.recovery.collapse.ordered ? new OneCall(slice) : slice;
+      if (this.processor.run(lane, budget)) return true;
+      this.give(lane, nowMs);
       if (slice.over || mapFull) return false;
     }
   }
 
-  #give(lane: Lane, nowMs: number): void {
+  /** Once a slice, not per message (H4). */
+  #sample({ batch, index, slot }: Lane, nowMs: number): void {
+    const { topic, partition } = this.lease;
+    this.latencies.add(batch, index, this.#clock, nowMs);
+    this.#host.events.emit("scheduled", { topic, partition, virtualPartition: slot });
+  }
+
+  /** In a collapse only the lane with the lowest offset of all is taken, and only below the window's end. */
+  get #mayTake(): boolean {
+    const { collapse } = this.recovery;
+    return this.mayStart && (!collapse.ordered || this.lanes.hasOrdered(collapse.until));
+  }
+
+  /** The calls of a lane are over, for now. */
+  give(lane: Lane, nowMs: number): void {
     this.lanes.give(lane, nowMs);
     this.#watchFilling();
   }
 
-  /** Once a slice, not per message (H4). */
-  #sample(lane: Lane, nowMs: number): void {
-    const { batch, index } = lane;
-    const { events } = this.#host;
-    if (events.has("scheduled")) {
-      const { topic, partition } = this.lease;
-      events.emit("scheduled", { topic, partition, virtualPartition: lane.slot });
-    }
-    this.latencies.add(batch, index, this.#clock, nowMs);
-  }
-
-  callLength(lane: Lane): number {
-    return this.lanes.callLength(lane);
-  }
-
-  isHeld(batch: PolledBatch, index: number): boolean {
-    return this.#holds.keys.blocks(batch, index);
-  }
-
-  settled(lane: Lane): void {
-    this.#give(lane, this.#clock.now());
-    this.#holds.settled(lane);
-    this.#host.scheduler.release();
-    this.flush();
-    this.#host.scheduler.turn();
-  }
-
-  failed(lane: Lane, call: CallContext, error: unknown): void {
-    this.failures++;
-    this.#marking.failed(lane);
-    lane.waiting = true;
-    const { topic, partition } = this.lease;
-    this.#host.events.emit("failed", {
-      topic,
-      partition,
-      offset: lane.firstOffset,
-      virtualPartition: call.virtualPartition,
-      attempt: lane.failures,
-      collapsed: false,
-      error: errorInfo(error),
-    });
-    this.#timers.set(backoffDelayMs(this.topic.retry, lane.failures), () => {
-      this.lanes.retry(lane, this.#clock.now());
-      this.#host.scheduler.turn();
-    });
-  }
-
-  abandoned(lane: Lane): void {
-    this.#marking.failed(lane);
-  }
-
-  consumerOf(virtualPartition: number): VirtualPartitionConsumer {
-    return this.#instances.of(virtualPartition);
-  }
-
   // ---- process → mark ----------------------------------------------------------------------------------------
 
-  done(batch: PolledBatch, index: number): void {
-    this.lanes.length--;
-    if (this.state === "ended") this.#host.dropped(1);
-    else this.#marking.done(batch, index);
+  markAlone(batch: PolledBatch, index: number): void {
+    if (this.state === "ended" || batch.owner !== this) return;
+    this.marking.alone(batch, index);
+    this.marked();
   }
 
-  isOpen(batch: PolledBatch, index: number): boolean {
-    return this.#marking.isOpen(batch, index);
-  }
-
-  markThrough(batch: PolledBatch, index: number, caller: CallContext): boolean {
-    if (this.state === "ended" || batch.owner !== this) return false;
-    this.#marking.through(batch, index, [caller, ...this.#processor.pending]);
+  /** Something was marked outside of a result. */
+  marked(): void {
     this.progressMs = this.#clock.now();
     this.#host.marked(this.lease, this.unfinished === 0);
     if (this.mayStart) this.#host.scheduler.turn();
-    return true;
+  }
+
+  #pauseChanged(paused: boolean): void {
+    const { topic, partition } = this.lease;
+    this.#host.events.emit(paused ? "paused" : "resumed", { topic, partition });
+    if (!paused) this.turnSoon();
+  }
+  turn(): void {
+    this.#host.scheduler.turn();
+  }
+  /** Only after a turn that is running: it does not see what was changed behind it. */
+  turnSoon(): void {
+    this.#clock.defer(() => this.#host.scheduler.turn());
+  }
+  quiet(): void {
+    if (this.lanes.running === 0 && this.recovery.dispatches.sending === 0) this.#quiet.reached();
+  }
+  report(error: unknown): void {
+    this.#host.report(error);
   }
 
   flush(): void {
-    this.#marking.apply();
+    this.marking.apply();
     const waits = this.intake.waitingMessages > 0 && this.lanes.length === 0;
     if (waits && this.state !== "ended") {
       this.intake.admit();
       this.#watchFilling();
-      // Only after this turn: a turn that is running does not see what was admitted behind it.
-      this.#clock.defer(() => this.#host.scheduler.turn());
+      this.turnSoon();
     }
-    if (this.lanes.running === 0) this.#quiet.reached();
+    this.#settle();
+    this.quiet();
+  }
+
+  /** A collapse goes on once no call runs. */
+  #settle(): void {
+    const idle = this.lanes.running === 0 && this.recovery.collapse.phase !== "none";
+    if (idle && this.state !== "ended") this.recovery.settle();
   }
 
   #applied(results: CollectedResults): void {
@@ -350,15 +347,17 @@ export class Pipeline implements Runnable, ProcessListener {
     this.state = "draining";
     if (closing) this.#stopPolling();
     this.#timers.clear();
+    this.recovery.dispatches.drain();
     this.#filling.reset();
     this.lanes.startFilling();
     // A handler that closes is counted among the running calls once its own call has begun.
     if (this.#inRun) await Promise.resolve();
     const before = this.inFlight;
-    if (this.lanes.running > 0) await this.#quiet.until(deadlineMs);
+    const busy = this.lanes.running > 0 || this.recovery.dispatches.sending > 0;
+    if (busy) await this.#quiet.until(deadlineMs);
     const abandoned = this.inFlight;
-    for (const call of this.#processor.pending) call.abort(new Error("The drain deadline passed"));
-    const hooks = this.#instances.runAll(closing ? ["flush", "shutdown"] : ["flush"]);
+    for (const call of this.processor.pending) call.abort(new Error("The drain deadline passed"));
+    const hooks = this.instances.runAll(closing ? ["flush", "shutdown"] : ["flush"]);
     await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), hooks);
     this.flush();
     return { drained: before - abandoned, abandoned };
@@ -368,8 +367,7 @@ export class Pipeline implements Runnable, ProcessListener {
   resume(): void {
     if (this.state !== "suspended") return;
     this.state = "live";
-    const nowMs = this.#clock.now();
-    for (const lane of this.lanes.busy()) if (lane.waiting) this.lanes.retry(lane, nowMs);
+    this.recovery.resume();
     this.#watchFilling();
   }
 
@@ -379,11 +377,12 @@ export class Pipeline implements Runnable, ProcessListener {
     this.flush();
     this.state = "ended";
     this.#timers.clear();
+    this.pauses.end();
     this.#host.scheduler.remove(this);
     this.#host.credit.close(this.account);
-    if (!this.#inRun) this.#holds.end(this.#processor.pending);
-    for (const call of this.#processor.pending) call.abort(new Error("The lease is over"));
-    this.#instances.run("revoked").catch((error) => this.#host.report(error));
+    if (!this.#inRun) this.holds.end(this.processor.pending);
+    for (const call of this.processor.pending) call.abort(new Error("The lease is over"));
+    this.instances.run("revoked").catch((error) => this.#host.report(error));
   }
 
   /** For good: nothing that is refunded later resumes it. */

@@ -28,6 +28,7 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     if (busiest === null || lane.length > busiest.length) busiest = lane;
   }
   const inFlight = pipeline.inFlight;
+  const { until } = pipeline.recovery.collapse;
   const from = position.stored ?? tracker.committable;
   return {
     topic: lease.topic,
@@ -38,9 +39,9 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     committed: position.stored,
     committable: tracker.committable,
     lag: highWatermark < 0 ? null : Math.max(0, highWatermark - from),
-    mapSize: 0,
-    mapTruncated: false,
-    collapsedUntil: null,
+    mapSize: position.map.completed === 0 ? 0 : position.map.text.length,
+    mapTruncated: position.map.truncated,
+    collapsedUntil: until < 0 ? null : until,
     lanes: lanesBusy,
     busiestLane:
       busiest === null ? null : { virtualPartition: busiest.slot, messages: busiest.length },
@@ -72,12 +73,16 @@ function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Re
   const { lanes, account } = pipeline;
   if (pipeline.state === "suspended") return { reason: "suspended" };
   if (pipeline.state !== "live") return { reason: "rebalancing" };
-  if (pipeline.paused) return { reason: "paused" };
+  if (pipeline.pauses.paused) return { reason: "paused" };
   if (position.refusal !== null) return { reason: "commit-failing", error: position.refusal };
   if (pipeline.mapFull) return { reason: "map-full" };
   if (pipeline.unmarkedFull) return { reason: "unacknowledged" };
   if (pipeline.gated) return { reason: "commit-failing", error: "the start is not stored yet" };
   if (state.sourceError !== null) return { reason: "source-error", error: state.sourceError };
+  const { collapse, dispatches } = pipeline.recovery;
+  if (dispatches.error !== null) return { reason: "dead-letter-retry", error: dispatches.error };
+  if (collapse.phase === "waiting") return { reason: "back-off" };
+  if (collapse.phase !== "none") return { reason: "collapsed" };
   if (lanes.hasReady) return { reason: state.slotsTaken ? "no-slot" : "moving" };
   if (lanes.running > 0) {
     if (pipeline.intake.keyBoundShare !== null) {

@@ -1,6 +1,7 @@
 import type { Events } from "./events.ts";
 import type { GroupLeases } from "./group-leases.ts";
 import { type ConsumerState, explain, type LeaseRecord } from "./report.ts";
+import type { Lease } from "./source/source.ts";
 import { Timers } from "./timers.ts";
 import type { Clock } from "./types.ts";
 
@@ -66,6 +67,12 @@ export class StallWatch {
     }
   }
 
+  /** Emits `stalled` for a lease. */
+  report(lease: Lease, kind: string): void {
+    const record = this.#options.leases.of(lease);
+    if (record !== undefined) this.#emit(record, kind);
+  }
+
   /** The partition that ran last is the one whose handler did not give the thread back. */
   #reportBlocked(): void {
     let last: LeaseRecord | null = null;
@@ -75,7 +82,7 @@ export class StallWatch {
     if (last !== null) this.#emit(last, "blocked");
   }
 
-  #emit(record: LeaseRecord, kind: "blocked" | null): void {
+  #emit(record: LeaseRecord, kind: string | null): void {
     const explanation = explain(record, this.#options.state());
     const { topic, partition, reason } = explanation;
     this.#options.events.emit("stalled", { topic, partition, kind: kind ?? reason, explanation });

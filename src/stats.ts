@@ -21,9 +21,11 @@ export interface PartitionStats extends TopicPartition {
   readonly committable: number;
   /** High watermark − committed offset; null when the client does not say. */
   readonly lag: number | null;
-  /** UTF-16 units of the last completed map. */
+  /** UTF-16 units of the metadata of the last stored commit, if a completed map is in it. */
   readonly mapSize: number;
+  /** That map did not hold everything that was done (O6). */
   readonly mapTruncated: boolean;
+  /** Messages below this offset run one at a time, in offset order; null outside of a collapse. */
   readonly collapsedUntil: number | null;
   /** Lanes with messages. */
   readonly lanes: number;
@@ -53,6 +55,8 @@ export type ExplanationReason =
   | "moving"
   | "paused"
   | "back-off"
+  | "collapsed"
+  | "dead-letter-retry"
   | "handler-running"
   | "no-slot"
   | "budget"

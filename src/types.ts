@@ -71,15 +71,19 @@ export interface MessageContext<T = unknown> {
   markAsConsumed(message?: Message<T>, metadata?: string): boolean;
   /** Another virtual partition of this partition has just failed. */
   readonly failing: boolean;
-  /** Mutual exclusion among the lanes of this topic partition in this process. Not supported yet. */
+  /** Runs alone among the lanes of this topic partition in this process; answers what `fn` answers. */
   synchronize<R>(fn: () => R | Promise<R>): Promise<R>;
-  /** Not supported yet. */
+  /** From the next call on messages run one at a time, in offset order, up to and including this offset. */
   collapseUntil(offset: number): void;
-  /** Not supported yet. */
+  /** The whole topic partition starts no call for so many milliseconds; the latest end wins. */
   pause(ms: number): void;
-  /** Not supported yet. */
+  /**
+   * Text that is stored with the committed offset.
+   *
+   * @throws {RangeError} Above maxMetadataLength − 64 UTF-16 units.
+   */
   setOffsetMetadata(text: string): void;
-  /** Not supported yet. */
+  /** Sends a message to the dead letter topic and marks it alone; resolves once both are done. */
   deadLetter(message: Message<T>, reason?: string): Promise<void>;
 }
 

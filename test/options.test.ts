@@ -128,16 +128,8 @@ describe("resolveOptions()", () => {
 
   const LATER: [string, Loose][] = [
     ["workers", { workers: 2 }],
-    ["handlerTimeoutMs", { handlerTimeoutMs: 1000 }],
-    ["maxMetadataLength", { maxMetadataLength: 4096 }],
-    ["offsetMap", { offsetMap: "dense" }],
-    ["offsetMap", { offsetMap: "ascii" }],
     ["parallelSegments", { parallelSegments: { count: 2, partitioner: () => "k" } }],
-    ["onError", topic({ onError: "collapse" })],
-    ["deadLetterQueue", topic({ deadLetterQueue: { topic: "dead" } })],
-    ["deadLetterQueue", topic({ deadLetterQueue: { topic: false } })],
     ["module", { topics: { t: { module: "./handler.ts" } } }],
-    ["offsetMetadataStrategy", lanes({ offsetMetadataStrategy: "exact" })],
   ];
   test.each(LATER)("says that %s is not supported yet: %j", (name, extra) => {
     const error = thrown(options(extra));

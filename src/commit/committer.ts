@@ -13,14 +13,20 @@ const MAX_REQUEST_BYTES = 900_000;
 /** What one entry costs beside its texts. */
 const ENTRY_BYTES = 64;
 
+/** What must be stored for a partition. The same object comes back with the answer. */
+export interface PendingCommit {
+  readonly offset: number;
+  readonly metadata: string;
+}
+
 /** A partition as the committer sees it. */
 export interface Committable {
   readonly lease: Lease;
   /** The lease may send commits in this tick. */
   readonly mayCommit: boolean;
   /** What must be stored; null when the broker has it already. */
-  pendingCommit(): { offset: number; metadata: string } | null;
-  committed(offset: number, outcome: CommitOutcome): void;
+  pendingCommit(): PendingCommit | null;
+  committed(sent: PendingCommit, outcome: CommitOutcome): void;
 }
 
 interface CommitterOptions {
@@ -143,7 +149,7 @@ export class Committer {
   async #send(partitions: readonly Committable[], deadlineMs: number): Promise<void> {
     let from = 0;
     while (from < partitions.length) {
-      const sent: Committable[] = [];
+      const sent: [Committable, PendingCommit][] = [];
       const entries: CommitEntry[] = [];
       // Read in the tick that sends: newest entry wins, and an ended lease sends nothing (R5).
       for (let bytes = 0; from < partitions.length; from++) {
@@ -155,15 +161,16 @@ export class Committer {
         }
         bytes += this.#bytesOf(partition.lease, pending.metadata);
         if (entries.length > 0 && bytes > MAX_REQUEST_BYTES) break;
-        sent.push(partition);
-        entries.push({ lease: partition.lease, ...pending });
+        sent.push([partition, pending]);
+        const { offset, metadata } = pending;
+        entries.push({ lease: partition.lease, offset, metadata });
       }
       if (entries.length > 0) await this.#request(sent, entries, deadlineMs);
     }
   }
 
   async #request(
-    sent: readonly Committable[],
+    sent: readonly (readonly [Committable, PendingCommit])[],
     entries: readonly CommitEntry[],
     deadlineMs: number,
   ): Promise<void> {
@@ -175,9 +182,9 @@ export class Committer {
     const inTime = await settlesWithin(clock, limitMs, answer);
     const outcomes = inTime ? await answer : null;
     if (!inTime) controller.abort();
-    for (const [i, partition] of sent.entries()) {
+    for (const [i, [partition, pending]] of sent.entries()) {
       const outcome = outcomes?.[i] ?? "retry";
-      partition.committed(entries[i]!.offset, outcome);
+      partition.committed(pending, outcome);
       if (!partition.mayCommit || partition.pendingCommit() === null) this.#dirty.delete(partition);
     }
   }

@@ -1,5 +1,5 @@
 import type { PolledBatch } from "../polled-batch.ts";
-import type { ResolvedTopic } from "../resolve-options.ts";
+import type { ResolvedTopic } from "../resolve-topic.ts";
 import type { PartitionKey, Reducer } from "../types.ts";
 import type { Kernel, Placement } from "../wasm/kernel.ts";
 import type { FinishedKeys } from "./finished-keys.ts";

@@ -16,6 +16,16 @@ export class HandedMessages {
     else offsets.push(offset);
   }
 
+  /** Takes out one message, if it is there. */
+  take(lane: number, offset: number): void {
+    const offsets = this.#offsets.get(lane);
+    const at = offsets?.indexOf(offset) ?? -1;
+    if (offsets === undefined || at < 0) return;
+    offsets.splice(at, 1);
+    this.size--;
+    if (offsets.length === 0) this.#offsets.delete(lane);
+  }
+
   /** Takes out the lane's messages up to and including an offset. */
   takeThrough(lane: number, offset: number, visit: (offset: number) => void): void {
     const offsets = this.#offsets.get(lane);

@@ -6,6 +6,8 @@ const PAGE_SHIFT = 10;
 const PAGE_MASK = PAGE_OFFSETS - 1;
 /** Farthest that an open offset may lie above the first page; the pipeline stops far below it (F4). */
 const MAX_DISTANCE = 0xffffffff;
+/** F4: farther past its committable offset, a partition starts nothing new. */
+const MAX_OPEN_RANGE = 2 ** 31;
 const PAGE_WORDS = PAGE_OFFSETS / 32;
 /** Pages kept for reuse. */
 const SPARE_PAGES = 32;
@@ -52,6 +54,11 @@ export class OffsetTracker {
   /** Delivered and not done. */
   get openCount(): number {
     return this.#openCount;
+  }
+
+  /** F4: so far past its committable offset a partition starts nothing new. */
+  get isFull(): boolean {
+    return this.#nextOffset - this.committable > MAX_OPEN_RANGE;
   }
 
   /** Next offset that the source will deliver. */

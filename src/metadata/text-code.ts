@@ -3,8 +3,13 @@ export type MetadataForm = "dense" | "ascii";
 
 /** Bits per UTF-16 unit. */
 const UNIT_BITS: Readonly<Record<MetadataForm, number>> = { dense: 15, ascii: 6 };
-/** The alphabet of base64url (RFC 4648, section 5). */
-const ASCII = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/**
+ * Letters and digits without S, T, Y, Z, b and c, and eight signs.
+ *
+ * A map of Parallel Consumer is base64 that starts with one of those six, and has no checksum. Made of base64's own
+ * alphabet, a text of ours that lost its start and its end could happen to be such a map, and skip messages.
+ */
+const ASCII = "ABCDEFGHIJKLMNOPQRUVWXadefghijklmnopqrstuvwxyz0123456789-_*()[]:";
 const ASCII_VALUES: Int8Array = asciiValues();
 
 /*

@@ -1,8 +1,8 @@
-import { NotSupportedError } from "../errors.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Batch, Message, MessageContext } from "../types.ts";
+import { show, Validator } from "../validate.ts";
 
 /** What calls need from the lease they run under. */
 export interface LeaseView {
@@ -13,11 +13,23 @@ export interface LeaseView {
   readonly ended: boolean;
   readonly draining: boolean;
   readonly offsetMetadata: string | null;
-  /** Lanes that wait for a retry. */
-  readonly waiting: number;
+  /** A call has failed in another lane, and its retry has not begun. */
+  readonly failing: boolean;
+  /** Calls run one at a time, in offset order. */
+  readonly collapsed: boolean;
   /** O2: marks a message and every earlier one handed to the same lane. False once the lease is over. */
-  markThrough(batch: PolledBatch, index: number, call: CallContext): boolean;
+  markThrough(batch: PolledBatch, index: number, call: CallContext, text?: string): boolean;
+  synchronize<R>(fn: () => R | Promise<R>): Promise<R>;
+  collapseUntil(offset: number): void;
+  pauseFor(ms: number): void;
+  /** O7: attaches the user's text to a message. */
+  attachText(offset: number, text: string): void;
+  deadLetter(batch: PolledBatch, index: number, call: CallContext, reason: string): Promise<void>;
 }
+
+const check = new Validator("use the context of a call");
+/** Longest `context.pause()`: as long as timers reach. */
+const MAX_PAUSE_MS = 2 ** 31 - 1;
 
 /** The context of the calls of one virtual partition: reused, valid until the call settles (H3). */
 export class CallContext<T = unknown> implements MessageContext<T> {
@@ -48,10 +60,10 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     return this.lease.offsetMetadata;
   }
   get failing(): boolean {
-    return this.lease.waiting > 0;
+    return this.lease.failing;
   }
   get collapsed(): boolean {
-    return false;
+    return this.lease.collapsed;
   }
 
   get signal(): AbortSignal {
@@ -63,22 +75,23 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   }
 
   markAsConsumed(message?: Message<T>, metadata?: string): boolean {
-    if (metadata !== undefined) throw new NotSupportedError("markAsConsumed with metadata");
+    if (metadata !== undefined && typeof metadata !== "string") {
+      throw check.typeError("metadata must be a string", metadata);
+    }
     if (message === undefined) {
-      return this.lane !== null && this.markLast(this.lane);
+      return this.lane !== null && this.markLast(this.lane, metadata);
     }
-    const origin = MessageView.origin(message);
-    if (origin === undefined) {
-      throw new TypeError(
-        "Cannot mark as markAsConsumed needs a message that headrace handed over: received another object",
-      );
-    }
-    return this.lease.markThrough(origin.batch, origin.index, this);
+    const { batch, index } = originOf("markAsConsumed", message);
+    return this.lease.markThrough(batch, index, this, metadata);
   }
 
   /** What `markAsConsumed()` means without an argument: the message is the first one of its lane until its call ends. */
-  protected markLast(lane: Lane): boolean {
-    return this.lease.markThrough(lane.batch, lane.index, this);
+  protected markLast(lane: Lane, text?: string): boolean {
+    return this.lease.markThrough(lane.batch, lane.index, this, text);
+  }
+  /** The last message of the call. */
+  protected lastOffsetOf(lane: Lane): number {
+    return lane.firstOffset;
   }
 
   begin(lane: Lane): void {
@@ -99,21 +112,35 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     this.#controller.abort(reason);
   }
 
-  synchronize<R>(_fn: () => R | Promise<R>): Promise<R> {
-    throw new NotSupportedError("context.synchronize()");
+  synchronize<R>(fn: () => R | Promise<R>): Promise<R> {
+    check.callable("synchronize's argument", fn);
+    return this.lease.synchronize(fn);
   }
-  collapseUntil(_offset: number): void {
-    throw new NotSupportedError("context.collapseUntil()");
+  collapseUntil(offset: number): void {
+    check.integer("collapseUntil's offset", offset ?? null, 0, 0, Number.MAX_SAFE_INTEGER);
+    if (this.lane !== null) this.lease.collapseUntil(offset);
   }
-  pause(_ms: number): void {
-    throw new NotSupportedError("context.pause()");
+  pause(ms: number): void {
+    check.number("pause's ms", ms ?? null, 0, 0, MAX_PAUSE_MS);
+    if (this.lane !== null) this.lease.pauseFor(ms);
   }
-  setOffsetMetadata(_text: string): void {
-    throw new NotSupportedError("context.setOffsetMetadata()");
+  setOffsetMetadata(text: string): void {
+    if (typeof text !== "string") throw check.typeError("offset metadata must be a string", text);
+    if (this.lane !== null) this.lease.attachText(this.lastOffsetOf(this.lane), text);
   }
-  deadLetter(_message: Message<T>, _reason?: string): Promise<void> {
-    throw new NotSupportedError("context.deadLetter()");
+  async deadLetter(message: Message<T>, reason = "dead-lettered by its handler"): Promise<void> {
+    const { batch, index } = originOf("deadLetter", message);
+    await this.lease.deadLetter(batch, index, this, reason);
   }
+}
+
+function originOf(method: string, message: object): { batch: PolledBatch; index: number } {
+  const known = typeof message === "object" && message !== null;
+  const origin = known ? MessageView.origin(message) : undefined;
+  if (origin !== undefined) return origin;
+  throw new TypeError(
+    `Cannot mark as ${method} needs a message that headrace handed over: received ${show(message)}`,
+  );
 }
 
 /** One call of `eachBatch` or `consume`: its own object, as handlers keep batches. */
@@ -151,7 +178,10 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
   override get length(): number {
     return this.messages.length;
   }
-  protected override markLast(): boolean {
-    return this.lease.markThrough(this.#lastBatch, this.#lastIndex, this);
+  protected override markLast(_lane: Lane, text?: string): boolean {
+    return this.lease.markThrough(this.#lastBatch, this.#lastIndex, this, text);
+  }
+  protected override lastOffsetOf(): number {
+    return this.lastOffset;
   }
 }

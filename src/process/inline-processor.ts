@@ -1,7 +1,8 @@
+import { Redeliver } from "../errors.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
-import type { ResolvedHandler } from "../resolve-options.ts";
+import type { ResolvedHandler } from "../resolve-topic.ts";
 import type { Batch, VirtualPartitionConsumer } from "../types.ts";
 import { BatchCall, CallContext, type LeaseView } from "./call-context.ts";
 
@@ -20,7 +21,11 @@ export interface ProcessListener extends LeaseView {
   /** A call failed while its lease was live; its messages are still in the lane. */
   failed(lane: Lane, call: CallContext, error: unknown): void;
   /** A call failed when its lease was not live; its messages are still in the lane. */
-  abandoned(lane: Lane): void;
+  abandoned(lane: Lane, call: CallContext): void;
+  /** The handler wants its messages again (E6); they are still in the lane. */
+  redeliver(lane: Lane, call: CallContext, error: Redeliver): void;
+  /** A call returned a promise, or a call that did has ended. */
+  pending(call: CallContext, isPending: boolean): void;
   /** A call that returned a promise has ended. */
   settled(lane: Lane): void;
   /** A consumer for a virtual partition, made on first use (C1). */
@@ -42,10 +47,13 @@ export class InlineProcessor {
   readonly #listener: ProcessListener;
   readonly #handler: ResolvedHandler;
   readonly #contexts: MessageContexts;
+  readonly #automatic: boolean;
   /** Calls that returned a promise and have not ended. */
   readonly pending: Set<CallContext> = new Set();
 
-  constructor(listener: ProcessListener, handler: ResolvedHandler) {
+  /** @param automatic Success marks. */
+  constructor(listener: ProcessListener, handler: ResolvedHandler, automatic: boolean) {
+    this.#automatic = automatic;
     this.#listener = listener;
     this.#handler = handler;
     this.#contexts = new MessageContexts(listener);
@@ -86,6 +94,7 @@ export class InlineProcessor {
       try {
         result = call(new MessageView(batch, index), context);
       } catch (error) {
+        budget.spend();
         this.#fail(lane, context, error);
         return false;
       }
@@ -113,6 +122,7 @@ export class InlineProcessor {
       try {
         result = this.#callBatch(batch);
       } catch (error) {
+        budget.spend();
         this.#fail(lane, batch, error);
         return false;
       }
@@ -136,22 +146,28 @@ export class InlineProcessor {
   #await(result: PromiseLike<unknown>, lane: Lane, call: CallContext): void {
     call.startedMs = this.#listener.sliceStartMs;
     this.pending.add(call);
+    this.#listener.pending(call, true);
     // A foreign thenable may settle twice; a promise around it does not (E1: one result, the first).
     const promise = result instanceof Promise ? result : Promise.resolve(result);
     promise.then(
       () => {
-        this.pending.delete(call);
+        this.#settle(call);
         const { length } = call;
         call.end();
         this.#succeed(lane, length);
         this.#listener.settled(lane);
       },
       (error: unknown) => {
-        this.pending.delete(call);
+        this.#settle(call);
         this.#fail(lane, call, error);
         this.#listener.settled(lane);
       },
     );
+  }
+
+  #settle(call: CallContext): void {
+    this.pending.delete(call);
+    this.#listener.pending(call, false);
   }
 
   #succeed(lane: Lane, length: number): void {
@@ -165,16 +181,17 @@ export class InlineProcessor {
   #fail(lane: Lane, call: CallContext, error: unknown): void {
     // A throw after the lease began to drain or ended is abandoned, not failed (E9).
     const abandoned = this.#listener.draining || this.#listener.ended;
+    const counts = !abandoned && !Redeliver.isRedeliver(error);
     // Also an abandoned call is repeated when its lease goes on (R3), and not with what its handler had marked.
     if (lane.retryLength === 0) {
       lane.retryLength = call.length;
-      lane.retryFailures = abandoned ? 0 : 1;
+      lane.retryFailures = counts ? 1 : 0;
     }
-    if (abandoned) this.#listener.abandoned(lane);
-    else {
+    if (abandoned) this.#listener.abandoned(lane, call);
+    else if (counts) {
       lane.failures++;
       this.#listener.failed(lane, call, error);
-    }
+    } else this.#listener.redeliver(lane, call, error as Redeliver);
     call.end();
   }
 
@@ -182,14 +199,16 @@ export class InlineProcessor {
   #dropMarked(lane: Lane): boolean {
     const { batch, index } = lane;
     if (this.#listener.isOpen(batch, index)) return false;
-    this.#shift(lane);
+    this.#shift(lane, false);
     this.#listener.done(batch, index);
     return true;
   }
 
-  #shift(lane: Lane): void {
+  /** @param progress A call has succeeded: the budget of the lane's retries is whole again (Q5). */
+  #shift(lane: Lane, progress = this.#automatic): void {
     lane.shift();
     if (lane.retryLength === 0) return;
+    if (progress || lane.length === 0) lane.failuresInScope = 0;
     lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
   }
 }

@@ -1,5 +1,5 @@
 import { invariant } from "../invariant.ts";
-import type { ResolvedHandler } from "../resolve-options.ts";
+import type { ResolvedHandler } from "../resolve-topic.ts";
 import type { VirtualPartitionConsumer, VirtualPartitionInfo } from "../types.ts";
 
 type Hook = "flush" | "shutdown" | "revoked";

@@ -48,6 +48,8 @@ export class PartitionLanes {
   running = 0;
   /** Lanes that wait for a retry. */
   waiting = 0;
+  /** One call at a time, in offset order: no call waits to be filled. */
+  collapsed = false;
 
   constructor(rules: LaneRules, held: HeldKeys) {
     this.#rules = rules;
@@ -119,6 +121,46 @@ export class PartitionLanes {
     return lane;
   }
 
+  /** In a collapse: whether the lowest offset of all lanes is ready, and lies below `until`. */
+  hasOrdered(until: number): boolean {
+    if (this.running > 0) return false;
+    const first = this.#ready.peek();
+    return (
+      first !== undefined &&
+      first.headOffset < until &&
+      first.headOffset <= this.#lowestAside(first)
+    );
+  }
+
+  /** Lowest offset in any lane, running calls included; infinity without messages. */
+  get lowestOffset(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const lane of this.busy()) lowest = Math.min(lowest, lane.firstOffset);
+    return lowest;
+  }
+
+  /** How many messages the next call of a lane gets in a collapse: up to the next message of another lane (C1). */
+  orderedLength(lane: Lane, until: number): number {
+    const bound = Math.min(until, this.#lowestAside(lane));
+    let length = 0;
+    lane.peek(this.callLength(lane), (batch, index) => {
+      if (batch.offsetAt(index) < bound) length++;
+    });
+    return length;
+  }
+
+  /** Lowest offset in the other lanes. */
+  #lowestAside(lane: Lane): number {
+    const first = this.#ready.peek();
+    const idle = this.waiting === 0 && this.#blocked.size === 0 && this.#filling.size === 0;
+    if (idle && first !== lane) return first?.headOffset ?? Number.POSITIVE_INFINITY;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const other of this.busy()) {
+      if (other !== lane) lowest = Math.min(lowest, other.firstOffset);
+    }
+    return lowest;
+  }
+
   /** The run of a lane is over. It goes on when it has more, unless it waits for a retry. */
   give(lane: Lane, nowMs: number): void {
     lane.running = false;
@@ -188,7 +230,7 @@ export class PartitionLanes {
       return;
     }
     const { maxMessages, maxWaitMs } = this.#rules;
-    if (maxWaitMs > 0 && lane.length < maxMessages && lane.retryLength === 0) {
+    if (maxWaitMs > 0 && !this.collapsed && lane.length < maxMessages && lane.retryLength === 0) {
       if (nowMs - lane.filledSinceMs < maxWaitMs) {
         this.#filling.add(lane);
         return;

@@ -8,6 +8,8 @@ export interface CreditAccount {
   messages: number;
   bytes: number;
   paused: boolean;
+  /** Most messages, where the completed map does not hold what lies above the committed offset (O6). */
+  mapLimit: number;
   readonly pause: () => void;
   readonly resume: () => void;
   /** Ends a hold early. */
@@ -40,6 +42,7 @@ export class PollCredit {
       messages: 0,
       bytes: 0,
       paused: false,
+      mapLimit: Number.POSITIVE_INFINITY,
       pause,
       resume,
       release: null,
@@ -72,12 +75,31 @@ export class PollCredit {
     this.#settle(account);
   }
 
+  /**
+   * A commit's map did not fit, or did (O6): what the partition may have in flight is halved, or doubled.
+   *
+   * @param least Messages that it may have in any case.
+   */
+  mapFitted(account: CreditAccount, fitted: boolean, least: number): void {
+    if (fitted) {
+      account.mapLimit *= 2;
+      if (account.mapLimit >= this.#maxMessages) account.mapLimit = Number.POSITIVE_INFINITY;
+      this.#settle(account);
+    } else {
+      account.mapLimit = Math.max(least, Math.min(account.mapLimit, this.#maxMessages) / 2);
+    }
+  }
+
   /** True when the partition uses more than `part` of what it may. */
   isOver(account: CreditAccount, part: number): boolean {
     return (
-      account.messages > part * this.#limit(account, "messages", this.#maxMessages) ||
+      account.messages > part * this.#messageLimit(account) ||
       account.bytes > part * this.#limit(account, "bytes", this.#maxBytes)
     );
+  }
+
+  #messageLimit(account: CreditAccount): number {
+    return Math.min(account.mapLimit, this.#limit(account, "messages", this.#maxMessages));
   }
 
   /** Its own share, and what the others have left of the common half. */

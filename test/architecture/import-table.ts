@@ -18,11 +18,16 @@ export interface Room {
 export const rootFiles: Readonly<Record<string, string>> = {
   "index.ts": "index",
   "consumer.ts": "wiring",
+  "commit-metadata.ts": "wiring",
+  "dead-letters.ts": "wiring",
+  "dispatches.ts": "wiring",
   "group-leases.ts": "wiring",
   "intake.ts": "wiring",
+  "lease-calls.ts": "wiring",
   "marking.ts": "wiring",
   "pipeline.ts": "wiring",
   "pipeline-host.ts": "wiring",
+  "recovery.ts": "wiring",
   "report.ts": "wiring",
   "stall-watch.ts": "wiring",
 };
@@ -49,14 +54,15 @@ export const rooms: Readonly<Record<string, Room>> = {
   group: { imports: ["base", "wasm"] },
   distribute: { imports: ["base", "wasm"] },
   schedule: { imports: ["base"] },
-  process: { imports: ["base", "worker"] },
+  // What a dead letter becomes is named by the contract of sinks.
+  process: { imports: ["base", "worker"], types: ["source"] },
   mark: { imports: ["base"] },
   // What is committed, and the answers, are named by the contract of sources.
   commit: { imports: ["base"], types: ["source"] },
   worker: { imports: ["base", "runtime"] },
 
   // Only these know all stages.
-  wiring: { imports: ["base", "metadata", ...stages, "worker", "runtime", "wasm"] },
+  wiring: { imports: ["base", "metadata", ...stages, "worker", "produce", "runtime", "wasm"] },
 
   log: { imports: ["base", "runtime", "wasm"], types: ["source"], namesRuntime: true },
   produce: { imports: ["base", "runtime", "wasm"], types: ["source"] },

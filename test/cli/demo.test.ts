@@ -47,7 +47,8 @@ describe("headrace demo", () => {
       expect([restarted.missing, restarted.orderBreaks]).toEqual([0, 0]);
       expect(restarted.resumedAt).toBeGreaterThan(0);
       expect(restarted.doneAtKill).toBeGreaterThanOrEqual(200);
-      expect(restarted.handledTwice).toBe(restarted.doneAtKill - restarted.resumedAt);
+      const doneAbove = restarted.doneAtKill - restarted.resumedAt;
+      expect(restarted.handledTwice).toBeLessThanOrEqual(doneAbove);
       expect(result.speedUp.balanced).toBeGreaterThan(1);
       expect(left).toEqual([]);
     },

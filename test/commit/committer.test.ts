@@ -25,17 +25,25 @@ function setUp(answer: (entries: readonly CommitEntry[]) => CommitOutcome = () =
     onError: (error) => errors.push(error),
   });
   const position = (topic = "t", partition = 0) => {
-    const source = { mayCommit: true, committable: 0 };
+    const metadataOf = () => NO_MAP;
+    const source = { mayCommit: true, committable: 0, metadataOf };
     const heard: string[] = [];
     const listener = {
       stored: (offset: number) => heard.push(`stored ${offset}`),
       refused: (outcome: string) => heard.push(outcome),
     };
-    const made = new CommitPosition({ topic, partition }, source, 0, listener);
+    const made = new CommitPosition(
+      { topic, partition },
+      source,
+      { offset: 0, metadata: "" },
+      listener,
+    );
     return { position: made, source, heard };
   };
   return { clock, requests, errors, committer, position };
 }
+
+const NO_MAP = { text: "", completed: 0, truncated: false };
 
 describe("Committer", () => {
   test("O4: changed() commits after the interval, once for many changes", async () => {
@@ -172,10 +180,10 @@ describe("Committer", () => {
   test("a partition whose start must be stored is sent in this turn, also without progress (O10)", async () => {
     const { clock, requests, committer } = setUp();
     const listener = { stored: () => {}, refused: () => {} };
-    const source = { mayCommit: true, committable: 42 };
+    const source = { mayCommit: true, committable: 42, metadataOf: () => NO_MAP };
     const lease = { topic: "t", partition: 0 };
     const position = new CommitPosition(lease, source, null, listener);
-    expect(position.pendingCommit()).toEqual({ offset: 42, metadata: "" });
+    expect(position.pendingCommit()).toMatchObject({ offset: 42, metadata: "" });
     committer.changedNow(position);
     await clock.advance(0);
     expect(requests).toHaveLength(1);

@@ -119,6 +119,7 @@ describe("distribution", () => {
     const calls = new Calls();
     const topic = {
       eachMessage: calls.eachMessage,
+      onError: "isolate" as const,
       retry: { backoffMs: 1000, jitter: 0 },
       virtualPartitions: { maxPartitions: 2, distribution: "balanced" as const },
     };
@@ -181,6 +182,7 @@ describe("distribution", () => {
         if (message.keyText() === "bad") throw new Error("planned");
         handled.push(message.offset);
       },
+      onError: "isolate" as const,
       retry: { backoffMs: 60_000, maxBackoffMs: 60_000 },
       virtualPartitions: { maxPartitions: 1, distribution: "per-key" as const },
     };

@@ -201,6 +201,7 @@ describe("failures", () => {
   test("E4: isolate: only the failing virtual partition waits; context.failing is true for others", async () => {
     const failing: boolean[] = [];
     const topic = {
+      onError: "isolate" as const,
       retry: { backoffMs: 60_000, maxBackoffMs: 60_000 },
       virtualPartitions: {
         maxPartitions: 2,
@@ -223,6 +224,7 @@ describe("failures", () => {
     const at: number[] = [];
     const others: number[] = [];
     const topic = {
+      onError: "isolate" as const,
       retry: RETRY,
       virtualPartitions: {
         maxPartitions: 2,

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { NotSupportedError } from "../../src/errors.ts";
 import type {
   Batch,
   Message,
@@ -122,32 +121,6 @@ describe("calls", () => {
       expect(signals).toHaveLength(2);
       expect(signals[0]).not.toBe(signals[1]!);
       expect(seen("failed")).toEqual([]);
-    });
-  });
-
-  test("context methods of a later release throw NotSupportedError", async () => {
-    const thrown: unknown[] = [];
-    const attempt = (act: () => unknown): void => {
-      try {
-        act();
-      } catch (error) {
-        thrown.push(error);
-      }
-    };
-    const topic = {
-      eachMessage: (message: Message, context: MessageContext) => {
-        attempt(() => context.pause(1));
-        attempt(() => context.synchronize(() => {}));
-        attempt(() => context.collapseUntil(1));
-        attempt(() => context.deadLetter(message));
-        attempt(() => context.setOffsetMetadata("x"));
-        attempt(() => context.markAsConsumed(message, "x"));
-      },
-    };
-    await withRig({ topic }, async ({ send }) => {
-      await send(["a"]);
-      expect(thrown).toHaveLength(6);
-      for (const error of thrown) expect(error).toBeInstanceOf(NotSupportedError);
     });
   });
 

@@ -114,6 +114,20 @@ describe("decodeMetadata() of damaged text", () => {
     });
   });
 
+  test("O5: no part of a text is a map of Parallel Consumer", () => {
+    const seed = SEEDS[SEEDS.length - 1]!;
+    withSeed(seed, (random) => {
+      for (let round = 0; round < 20; round++) {
+        const { text } = write(random, "ascii", 200);
+        for (let from = 1; from < text.length; from++) {
+          for (let to = from + 4; to <= text.length; to += 4) {
+            same(decodeMetadata(text.slice(from, to), context).origin, "none");
+          }
+        }
+      }
+    });
+  });
+
   test("O5: mutated maps of Parallel Consumer never throw, and end at the log's end", () => {
     const seed = SEEDS[SEEDS.length - 1]!;
     const inflateZstd = findZstd();

@@ -68,7 +68,7 @@ function everyUnit(): string {
 
 const UNITS = {
   dense: everyUnit(),
-  ascii: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+  ascii: "ABCDEFGHIJKLMNOPQRUVWXadefghijklmnopqrstuvwxyz0123456789-_*()[]:",
 };
 
 function flipped(unit: string, bit: number, form: "dense" | "ascii"): string {

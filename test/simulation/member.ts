@@ -67,6 +67,7 @@ export class Member {
       maxUnmarkedMessages: scenario.maxUnmarkedMessages,
       commitIntervalMs: scenario.commitIntervalMs,
       drainTimeoutMs: scenario.drainTimeoutMs,
+      offsetMap: "off",
       fromBeginning: true,
       clock: this.#clock(),
       logger: false,
@@ -252,6 +253,7 @@ export class Member {
       maxWaitMs: rules.maxWaitMs,
       acknowledge: rules.manual ? ("manual" as const) : ("automatic" as const),
       retry: RETRY,
+      onError: "isolate" as const,
       ...(distribution === "single" ? {} : { virtualPartitions: virtual }),
     };
     type Answer = undefined | Promise<void>;

@@ -1,0 +1,64 @@
+/**
+ * `none`; `gathering`: running calls end, nothing starts; `waiting`: a back-off, or a dead letter on its way;
+ * `ordered`: one call at a time, in offset order.
+ */
+export type CollapsePhase = "none" | "gathering" | "waiting" | "ordered";
+
+/** The collapse of one topic partition (E2, E6): which offsets run one at a time, and whether calls may start. */
+export class CollapseWindow {
+  phase: CollapsePhase = "none";
+  /** Offsets below this one run one at a time; -1 without a collapse, or before the window is set. */
+  until = -1;
+  /** A failure is what set it off, or came while it gathered. */
+  #failed = false;
+  /** Highest offset that a call had and left unfinished: it failed, or was abandoned. */
+  #highestLeft = -1;
+
+  /** Calls may start: all, or the next one in offset order. */
+  get mayStart(): boolean {
+    return this.phase === "none" || this.phase === "ordered";
+  }
+
+  /** Messages below `until` run in offset order. */
+  get ordered(): boolean {
+    return this.phase === "ordered";
+  }
+
+  /** A call has failed while the partition runs in parallel. */
+  failed(highestOffset: number): void {
+    this.started(highestOffset);
+    this.#failed = true;
+    this.phase = "gathering";
+  }
+
+  /** A call had messages up to this offset and has not ended well. */
+  started(highestOffset: number): void {
+    this.#highestLeft = Math.max(this.#highestLeft, highestOffset);
+  }
+
+  /** Asked for without an error, up to and including an offset. */
+  request(offset: number): void {
+    this.until = Math.max(this.until, offset + 1);
+    if (this.phase === "none") this.phase = "gathering";
+  }
+
+  /**
+   * Running calls have ended: sets the window.
+   *
+   * @param highestDone Highest offset whose call has ended well.
+   * @returns Whether a back-off comes first.
+   */
+  set(highestDone: number): boolean {
+    const failed = this.#failed;
+    if (failed) this.until = Math.max(this.until, highestDone + 1, this.#highestLeft + 1);
+    this.#failed = false;
+    this.phase = failed ? "waiting" : "ordered";
+    return failed;
+  }
+
+  /** Everything below the window's end is done. */
+  end(): void {
+    this.phase = "none";
+    this.until = -1;
+  }
+}
