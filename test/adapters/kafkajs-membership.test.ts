@@ -39,6 +39,7 @@ function setUp() {
         endDrain = resolve;
       });
     },
+    owned: () => ({ generation: 3, topics: new Map() }),
     expelled: () => void log.push("expelled"),
     outOfRange: (topic, partition) => void log.push(`out of range ${topic} ${partition}`),
   });
@@ -148,7 +149,8 @@ describe("Membership", () => {
 
   test("has no cluster when the client hands none over", () => {
     const clock = fakeClock();
-    const owner = { drain: async () => {}, expelled() {}, outOfRange() {} };
+    const owned = () => ({ generation: -1, topics: new Map() });
+    const owner = { drain: async () => {}, owned, expelled() {}, outOfRange() {} };
     const membership = new Membership("g", 1_000, clock, owner);
     membership.assigner({ cluster: {} as ClientCluster });
     expect(membership.cluster).toBeNull();

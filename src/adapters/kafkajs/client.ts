@@ -112,7 +112,7 @@ export interface ClientAssigner {
   readonly name: string;
   readonly version: number;
   assign(group: {
-    members: readonly { memberId: string }[];
+    members: readonly { memberId: string; memberMetadata?: Uint8Array }[];
     topics: readonly string[];
   }): Promise<{ memberId: string; memberAssignment: Uint8Array }[]>;
   protocol(subscription: { topics: readonly string[] }): { name: string; metadata: Uint8Array };

@@ -61,17 +61,32 @@ function topicsOf(
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
-/** The outcome that needs no request, or null. */
-function outcomeWithoutRequest(lease: KafkajsLease): CommitOutcome | null {
-  if (lease.state === "live" || lease.state === "draining") return null;
-  return lease.state === "ended" ? "fenced" : "not-now";
-}
-
 /** One request's worth: the same member id and generation. */
 interface Share {
   readonly memberId: string;
   readonly generation: number;
   readonly indexes: number[];
+}
+
+/** The outcome that needs no request, or null. */
+function outcomeWithoutRequest(lease: KafkajsLease, share: Share): CommitOutcome | null {
+  if (lease.state === "ended") return "fenced";
+  // It went on under a newer generation (R3) since the request was put together.
+  if (lease.generation !== share.generation) return "not-now";
+  return lease.state === "live" || lease.state === "draining" ? null : "not-now";
+}
+
+/** What the broker's answer means for the lease as it is now. */
+function outcomeAfter(
+  outcome: CommitOutcome,
+  lease: KafkajsLease,
+  { generation }: Share,
+): CommitOutcome {
+  // Whatever the broker stored, nobody may build on it.
+  if (lease.state === "ended") return "fenced";
+  // The fence is about the generation before; the lease has gone on since.
+  if (outcome === "fenced" && lease.generation !== generation) return "retry";
+  return outcome;
 }
 
 export class Committer {
@@ -121,27 +136,23 @@ export class Committer {
     outcomes: CommitOutcome[],
     signal: AbortSignal,
   ): Promise<Meaning | null> {
-    const leaseAt = (index: number): KafkajsLease => entries[index]?.lease as KafkajsLease;
+    const entryAt = (index: number): CommitEntry => entries[index] as CommitEntry;
+    const leaseAt = (index: number): KafkajsLease => entryAt(index).lease as KafkajsLease;
     const sent: number[] = [];
     for (const index of share.indexes) {
-      const known = outcomeWithoutRequest(leaseAt(index));
+      const known = outcomeWithoutRequest(leaseAt(index), share);
       if (known === null) sent.push(index);
       else outcomes[index] = known;
     }
     const coordinator = this.#membership.coordinator;
     if (sent.length === 0 || signal.aborted || coordinator === null) return null;
+    for (const index of sent) leaseAt(index).sending(entryAt(index));
     // No await between the check above and the request: a lease that ends now is fenced by the
     // broker.
-    const failed = await this.#request(
-      coordinator,
-      share,
-      sent.map((index) => entries[index] as CommitEntry),
-      signal,
-    );
+    const failed = await this.#request(coordinator, share, sent.map(entryAt), signal);
     for (const index of sent) {
-      const stored = failed?.outcome ?? "stored";
-      // A lease that died meanwhile: whatever the broker stored, nobody may build on it.
-      outcomes[index] = leaseAt(index).state === "ended" ? "fenced" : stored;
+      if (failed === null) leaseAt(index).acknowledged(entryAt(index));
+      outcomes[index] = outcomeAfter(failed?.outcome ?? "stored", leaseAt(index), share);
     }
     return failed;
   }

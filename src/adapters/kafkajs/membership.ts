@@ -9,15 +9,18 @@
  */
 import type { Clock, TimerHandle } from "../../types.ts";
 import { hideAborted } from "./aborted.ts";
+import { assigner } from "./assigner.ts";
 import type { ClientAssigner, ClientBroker, ClientCluster } from "./client.ts";
 import { errorType } from "./errors.ts";
-import { roundRobin } from "./round-robin.ts";
+import type { OwnedPartitions } from "./owned-partitions.ts";
 import { delay } from "./wait.ts";
 
 /** What the member asks of the source. */
 export interface MembershipOwner {
   /** Finishes the work of all leases. Never rejects. */
   drain(): Promise<void>;
+  /** What the leader of the group is told at a join, after the drain (rule R9). */
+  owned(): OwnedPartitions;
   /** The broker has thrown the member out. */
   expelled(): void;
   /** The fetch position of a partition lies outside the log. */
@@ -79,7 +82,7 @@ export class Membership {
   /** kafkajs's partition assigner factory; called once, when the consumer is made. */
   readonly assigner = ({ cluster }: { cluster: ClientCluster }): ClientAssigner => {
     if (typeof cluster?.findGroupCoordinator === "function") this.#attach(cluster);
-    return roundRobin(cluster);
+    return assigner(cluster, () => this.#owner.owned());
   };
 
   /** The next join drains first. */

@@ -1,6 +1,5 @@
 /** A consumer group member over kafkajs. */
 import { ClosedError, type HeadraceError, SourceError } from "../../errors.ts";
-import { invariant } from "../../invariant.ts";
 import type {
   CommitEntry,
   CommitOutcome,
@@ -9,13 +8,7 @@ import type {
   SourceFactory,
   SourceListener,
 } from "../../source/source.ts";
-import type {
-  ClientBatch,
-  ClientConstructor,
-  ClientConsumer,
-  ClientEvents,
-  TopicData,
-} from "./client.ts";
+import type { ClientBatch, ClientConstructor, ClientConsumer, ClientEvents } from "./client.ts";
 import { Committer } from "./committer.ts";
 import {
   consumerOptions,
@@ -24,15 +17,15 @@ import {
   type KafkajsConfig,
   openClient,
 } from "./config.ts";
-import { errorType, isAuthError, sourceError } from "./errors.ts";
-import { KafkajsLease, LeaseTable } from "./lease.ts";
+import { errorType, sourceError } from "./errors.ts";
+import type { KafkajsLease } from "./lease.ts";
 import { loadClient } from "./load.ts";
+import { type LeasesHost, MemberLeases, partitionsOf } from "./member-leases.ts";
 import { Membership } from "./membership.ts";
 import { probe } from "./probe.ts";
 import { indexOfOffset, recordViews } from "./record-view.ts";
 import type { Sockets } from "./sockets.ts";
-import { readAssigned } from "./start-offsets.ts";
-import { deferred, delay, settledWithin, untilAborted } from "./wait.ts";
+import { deferred, settledWithin, untilAborted } from "./wait.ts";
 
 /** What a source is opened for. */
 export type GroupSpec = Parameters<SourceFactory["open"]>[0];
@@ -44,12 +37,6 @@ export type GroupSpec = Parameters<SourceFactory["open"]>[0];
 const MAX_HOLD_MS = 1_000;
 /** What a failed start waits for its own disconnect. */
 const FAILED_START_MS = 1_000;
-/** Between attempts to read start offsets. */
-const RETRY_MS = 250;
-
-function partitionsOf(leases: readonly Lease[]): TopicData<number>[] {
-  return leases.map(({ topic, partition }) => ({ topic, partitions: [partition] }));
-}
 
 export class KafkajsSource implements Source {
   readonly can = {
@@ -65,7 +52,7 @@ export class KafkajsSource implements Source {
   readonly #times: GroupTimes;
   readonly #membership: Membership;
   readonly #committer: Committer;
-  readonly #leases = new LeaseTable();
+  readonly #leases: MemberLeases;
   readonly #firstAssignment = deferred();
   #listener: SourceListener | null = null;
   #consumer: ClientConsumer | null = null;
@@ -86,14 +73,36 @@ export class KafkajsSource implements Source {
     const beatMs = Math.min(heartbeatIntervalMs, Math.ceil(sessionTimeoutMs / 3));
     this.#membership = new Membership(group.groupId, beatMs, group.clock, {
       drain: () => this.#drain(),
-      expelled: () => this.#loseAll(),
-      outOfRange: (topic, partition) => this.#outOfRange(topic, partition),
+      owned: () => this.#leases.table.owned(),
+      expelled: () => this.#leases.loseAll(),
+      outOfRange: (topic, partition) => this.#leases.outOfRange(topic, partition),
     });
     this.#committer = new Committer(this.#membership, group.logger, (memberId) => {
-      if (memberId === this.#membership.memberId) this.#loseAll();
+      if (memberId === this.#membership.memberId) this.#leases.loseAll();
     });
+    this.#leases = new MemberLeases(this.#leasesHost());
     // A source that is stopped before it started has nobody waiting here.
     this.#firstAssignment.promise.catch(() => {});
+  }
+
+  #leasesHost(): LeasesHost {
+    const source = this;
+    return {
+      clock: this.#group.clock,
+      membership: this.#membership,
+      get stopping() {
+        return source.#stopping !== null;
+      },
+      get consumer() {
+        return source.#consumer;
+      },
+      tell: (what, act) => this.#guard(what, () => act(this.#listener as SourceListener)),
+      fail: (error, fatal) => this.#fail(error, fatal),
+      assigned: () => {
+        this.#started = true;
+        this.#firstAssignment.resolve();
+      },
+    };
   }
 
   async start(listener: SourceListener): Promise<void> {
@@ -157,12 +166,12 @@ export class KafkajsSource implements Source {
       event: E,
       handle: (payload: ClientEvents[E]) => void,
     ): unknown => consumer.on(event, ({ payload }) => this.#guard(event, () => handle(payload)));
-    on("consumer.group_join", ({ memberAssignment }) => this.#joined(memberAssignment));
+    on("consumer.group_join", ({ memberAssignment }) => this.#leases.joined(memberAssignment));
     on("consumer.end_batch_process", (end) => {
       if (end.batchSize === 0) this.#advance(end);
     });
     // kafkajs stops itself before it reports a crash; its group object is gone from here on.
-    on("consumer.stop", () => this.#loseAll());
+    on("consumer.stop", () => this.#leases.loseAll());
     on("consumer.crash", ({ error, restart }) => this.#crashed(error, restart));
   }
 
@@ -187,122 +196,27 @@ export class KafkajsSource implements Source {
   }
 
   #crashed(error: Error, restart: boolean): void {
-    this.#loseAll();
+    this.#leases.loseAll();
     const rule = restart
       ? "Cannot consume for a moment as kafkajs restarts its consumer"
       : "Cannot go on consuming as kafkajs has given up";
     this.#fail(sourceError(rule, error, { retriable: restart }), !restart);
   }
 
-  /**
-   * Runs inside kafkajs's join, before it fetches: everything is paused until the start offsets are
-   * known.
-   */
-  #joined(assignment: Record<string, readonly number[]>): void {
-    const { memberId, generation } = this.#membership;
-    const ended = this.#leases.endAll();
-    const sameMember = ended.every((lease) => lease.memberId === memberId);
-    const leases = Object.entries(assignment).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => new KafkajsLease(topic, partition, memberId, generation)),
-    );
-    this.#consumer?.pause(partitionsOf(leases));
-    for (const lease of leases) this.#leases.set(lease);
-    this.#membership.arm();
-    if (!sameMember) this.#listener?.lost(ended);
-    this.#listener?.joined([], sameMember ? ended : []);
-    void this.#begin(leases);
-  }
-
-  /**
-   * Looks the start offsets up, asks the core, seeks and resumes. Gives up silently when the leases
-   * end meanwhile.
-   */
-  async #begin(leases: readonly KafkajsLease[]): Promise<void> {
-    for (;;) {
-      const waiting = leases.filter((lease) => lease.state === "starting");
-      if (this.#stopping !== null || (leases.length > 0 && waiting.length === 0)) return;
-      try {
-        const { groupId, cluster, coordinator } = this.#membership;
-        if (cluster === null || coordinator === null) return;
-        const assigned =
-          waiting.length === 0 ? [] : await readAssigned(groupId, cluster, coordinator, waiting);
-        const current = assigned.filter(
-          ({ lease }) => (lease as KafkajsLease).state === "starting",
-        );
-        if (this.#stopping !== null || current.length < assigned.length) continue;
-        this.#guard("assigned", () => this.#open(current));
-        this.#started = true;
-        this.#firstAssignment.resolve();
-        return;
-      } catch (error) {
-        if (this.#stopping !== null) return;
-        const fatal = isAuthError(error);
-        this.#fail(sourceError("Cannot start reading as offsets must be known", error), fatal);
-        if (fatal) return;
-        await delay(RETRY_MS, this.#group.clock);
-        // Leaders or the coordinator may have moved. Failing here fails the next attempt, which
-        // reports it.
-        await this.#membership.refind().catch(() => {});
-      }
-    }
-  }
-
-  #open(assigned: Parameters<SourceListener["assigned"]>[0]): void {
-    const leases = assigned.map(({ lease }) => lease as KafkajsLease);
-    for (const lease of leases) lease.state = "live";
-    const starts = leases.length === 0 ? [] : (this.#listener?.assigned(assigned) ?? []);
-    for (const [index, lease] of leases.entries()) {
-      if (lease.state !== "live") continue;
-      // A seek from within `assigned` wins.
-      if (lease.position < 0) lease.position = starts[index] ?? -1;
-      invariant(lease.position >= 0, "assigned() answers a start offset for every lease");
-      this.#seekClient(lease);
-      if (!lease.paused) this.#consumer?.resume(partitionsOf([lease]));
-    }
-  }
-
-  /**
-   * Rule O12: the position lies outside the log, so the lease is lost and a new one starts by O11.
-   */
-  #outOfRange(topic: string, partition: number): void {
-    if (this.#stopping !== null) return;
-    const lost = this.#leases.get(topic, partition);
-    this.#consumer?.pause([{ topic, partitions: [partition] }]);
-    if (lost?.state !== "live") return;
-    lost.state = "ended";
-    const next = new KafkajsLease(topic, partition, lost.memberId, lost.generation);
-    this.#leases.set(next);
-    this.#guard("lost", () => this.#listener?.lost([lost]));
-    void this.#begin([next]);
-  }
-
-  /** Inside the revoke hook, before the join. */
-  async #drain(): Promise<void> {
-    const leases = this.#leases.known();
-    if (leases.length === 0 || this.#stopping !== null) return;
-    for (const lease of leases) lease.state = "draining";
+  #drain(): Promise<void> {
     const { rebalanceTimeoutMs, heartbeatIntervalMs, fetchWaitMs } = this.#times;
     // The group's clock began when the first member came or left, up to a heartbeat and a fetch
     // before we noticed.
-    const deadlineMs = rebalanceTimeoutMs - heartbeatIntervalMs - fetchWaitMs;
-    const drained = this.#guard("revoking", () => this.#listener?.revoking(leases, deadlineMs));
-    if (drained !== undefined) await settledWithin(drained, deadlineMs, this.#group.clock);
-    for (const lease of leases) if (lease.state === "draining") lease.state = "suspended";
-  }
-
-  #loseAll(): void {
-    this.#membership.disarm();
-    const lost = this.#leases.endAll();
-    if (lost.length > 0) this.#guard("lost", () => this.#listener?.lost(lost));
+    return this.#leases.drain(rebalanceTimeoutMs - heartbeatIntervalMs - fetchWaitMs);
   }
 
   #deliver(batch: ClientBatch): void | Promise<void> {
-    const lease = this.#leases.get(batch.topic, batch.partition);
+    const lease = this.#leases.table.get(batch.topic, batch.partition);
     if (lease === undefined || lease.state !== "live" || lease.position < 0) return;
     if (Number(batch.fetchedOffset) > lease.position) {
       // The client moved on without us (a batch of an older join, a reset): back to where we are,
       // or records are lost.
-      return this.#seekClient(lease);
+      return this.#leases.seekClient(lease);
     }
     const { messages } = batch;
     const first = indexOfOffset(messages, lease.position);
@@ -323,7 +237,7 @@ export class KafkajsSource implements Source {
   }
 
   #advance(end: { topic: string; partition: number; lastOffset: string }): void {
-    const lease = this.#leases.get(end.topic, end.partition);
+    const lease = this.#leases.table.get(end.topic, end.partition);
     const nextOffset = Number(end.lastOffset) + 1;
     if (lease === undefined || lease.state !== "live" || lease.position < 0) return;
     if (nextOffset <= lease.position) return;
@@ -347,11 +261,7 @@ export class KafkajsSource implements Source {
     const own = lease as KafkajsLease;
     if (own.state !== "live") return;
     own.position = offset;
-    this.#seekClient(own);
-  }
-
-  #seekClient({ topic, partition, position }: KafkajsLease): void {
-    this.#consumer?.seek({ topic, partition, offset: String(position) });
+    this.#leases.seekClient(own);
   }
 
   commit(entries: readonly CommitEntry[], signal: AbortSignal): Promise<readonly CommitOutcome[]> {
