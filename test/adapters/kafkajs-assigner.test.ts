@@ -27,3 +27,33 @@ test("R9: assigner() subscribes and assigns exactly as kafkajs does when nobody 
     expect(dealt.length).toBe(308);
   }
 });
+
+test("R9: assigner() reads ownership at each join, and as the leader leaves it in place", async () => {
+  let owns: number[] = [];
+  const leader = assigner(cluster, () => {
+    return { generation: 7, topics: new Map(owns.length === 0 ? [] : [["tópic", owns]]) };
+  });
+  const subscribed = ["tópic"];
+  const join = (memberId: string, partitions: number[]) => {
+    owns = partitions;
+    return { memberId, memberMetadata: leader.protocol({ topics: subscribed }).metadata };
+  };
+  const plain = PartitionAssigners.roundRobin({ cluster } as never);
+  const members = [
+    { memberId: "new", memberMetadata: plain.protocol({ topics: subscribed }).metadata },
+    join("b", [0, 2]),
+    join("a", [4, 3, 1]),
+    { memberId: "odd", memberMetadata: new Uint8Array([1]) },
+  ];
+  const dealt = await leader.assign({ members, topics: subscribed });
+  const read = dealt.map(({ memberId, memberAssignment }) => {
+    const decoded = AssignerProtocol.MemberAssignment.decode(memberAssignment as Buffer);
+    return [memberId, decoded?.assignment];
+  });
+  expect(Object.fromEntries(read)).toEqual({
+    a: { tópic: [1] },
+    b: { tópic: [0, 2] },
+    new: { tópic: [4] },
+    odd: { tópic: [3] },
+  });
+});

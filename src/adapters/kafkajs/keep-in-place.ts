@@ -107,7 +107,7 @@ function nextChain(shares: readonly Share[]): Share[] | null {
  * have moved; where nobody owns anything this is round robin. With different subscriptions the
  * shares are as equal as subscriptions allow: no cost-reducing path is left, which is the
  * optimality condition for semi-matchings (Harvey, Ladner, Lovász, Tamir: Semi-matchings for
- * bipartite graphs and load balancing, 2003).
+ * bipartite graphs and load balancing, 2003). Now and then one partition more moves than must.
  *
  * @param members In the order in which free partitions are dealt.
  * @returns The members' partitions, in the order of `partitions`. One of a topic that nobody takes
