@@ -156,4 +156,40 @@ describe("Committer", () => {
     });
     expect(await committer.commit([entry(one)], open())).toEqual(["fenced"]);
   });
+
+  test("R3: what was stored, or sent without an answer, is what the lease wrote", async () => {
+    const one = lease(0);
+    let answer: Promise<unknown> | undefined;
+    const { committer } = setUp(() => answer);
+    await committer.commit([entry(one, "stored")], open());
+    const control = new AbortController();
+    answer = new Promise(() => {});
+    const pending = committer.commit([entry(one, "hangs")], control.signal);
+    control.abort();
+    await pending;
+    const wrote = (metadata: string): boolean => one.wrote({ offset: 5, metadata });
+    expect(["stored", "hangs", "other"].map(wrote)).toEqual([true, true, false]);
+    expect([one.wrote(null), one.wrote({ offset: 4, metadata: "stored" })]).toEqual([false, false]);
+  });
+
+  test("R3: a fence of the generation before does not end a lease that went on", async () => {
+    const one = lease(0, 1);
+    const { committer } = setUp(async () => {
+      one.goOn(2, null);
+      throw protocolError("ILLEGAL_GENERATION", false);
+    });
+    expect(await committer.commit([entry(one)], open())).toEqual(["retry"]);
+  });
+
+  test("R5: a second round sends nothing of a lease that went on meanwhile", async () => {
+    const leases = [lease(0, 1), lease(1, 1)];
+    const { committer, requests } = setUp(async ({ topics }) => {
+      if (topics[0]?.partitions.length !== 2) return;
+      leases[1]?.goOn(2, null);
+      throw protocolError("OFFSET_METADATA_TOO_LARGE", false);
+    });
+    const entries = leases.map((one) => entry(one));
+    expect(await committer.commit(entries, open())).toEqual(["stored", "not-now"]);
+    expect(partitionsOf(requests)).toEqual([[0, 1], [0]]);
+  });
 });
