@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { ClientBroker, ClientCluster } from "../../src/adapters/kafkajs/client.ts";
 import type { KafkajsLease } from "../../src/adapters/kafkajs/lease.ts";
 import { type LeasesHost, MemberLeases } from "../../src/adapters/kafkajs/member-leases.ts";
-import type { CommittedOffset, Lease, SourceListener } from "../../src/source/source.ts";
+import type {
+  AssignedLease,
+  CommittedOffset,
+  Lease,
+  SourceListener,
+} from "../../src/source/source.ts";
 import { fakeClock } from "../../src/testing/fake-clock.ts";
 
 const PARTITIONS = 4;
@@ -18,6 +23,7 @@ class Bench {
   readonly stored = new Map<number, CommittedOffset>();
   readonly member = { memberId: "m", generation: 0 };
   readonly leases: MemberLeases;
+  lastAssigned: readonly AssignedLease[] = [];
   /** Reading offsets waits for it. */
   reading: Promise<void> = Promise.resolve();
   revoking: () => Promise<void> = async () => {};
@@ -84,6 +90,7 @@ class Bench {
   #listener(): SourceListener {
     return {
       assigned: (leases) => {
+        this.lastAssigned = leases;
         this.log.push(`assigned ${list(leases.map(({ lease }) => lease))}`);
         return leases.map(({ committed }) => committed?.offset ?? 0);
       },
@@ -288,6 +295,43 @@ describe("MemberLeases", () => {
     expect(bench.log).toEqual([]);
     const log = await bench.join([0, 1]);
     expect(log.filter((line) => /joined|assigned/.test(line))).toEqual(["joined 1|", "assigned 0"]);
+  });
+
+  test("O12: an offset that is gone makes no new group of it", async () => {
+    const bench = new Bench();
+    await bench.join([0, 1]);
+    for (const [partition, position] of [
+      [0, LOG_END + 1],
+      [1, LOG_END],
+    ] as const) {
+      bench.store(partition, 7);
+      bench.lease(partition).position = position;
+    }
+    await bench.drain();
+    bench.stored.clear();
+    await bench.join([0, 1, 2]);
+    const seen = bench.lastAssigned.map(({ lease, committed, groupKnowsTopic }) => {
+      return [lease.partition, committed, groupKnowsTopic];
+    });
+    expect(seen).toEqual([
+      [0, { offset: LOG_END + 1, metadata: "" }, false],
+      [1, null, true],
+      [2, null, false],
+    ]);
+  });
+
+  test("O12: after a position outside the log what the broker has stored counts first", async () => {
+    const bench = new Bench();
+    await bench.join([0, 1]);
+    bench.store(0, 7, "map");
+    for (const partition of [0, 1]) {
+      bench.lease(partition).position = LOG_END + 1;
+      bench.leases.outOfRange("t", partition);
+      await bench.clock.advance(0);
+      const { committed } = bench.lastAssigned[0] as AssignedLease;
+      const outside = { offset: LOG_END + 1, metadata: "" };
+      expect(committed).toEqual(partition === 0 ? { offset: 7, metadata: "map" } : outside);
+    }
   });
 
   test("R2: the drain ends at its deadline, whatever the listener does", async () => {

@@ -3,7 +3,8 @@
  * names.
  */
 import { Kafka, logLevel, PartitionAssigners, type Producer } from "kafkajs";
-import type { ClientCluster } from "../../src/adapters/kafkajs/client.ts";
+import type { ClientBroker, ClientCluster } from "../../src/adapters/kafkajs/client.ts";
+import type { KafkajsLease } from "../../src/adapters/kafkajs/lease.ts";
 import { type KafkajsConfig, kafkajs } from "../../src/adapters/kafkajs.ts";
 import type {
   Admin,
@@ -231,6 +232,23 @@ export class Bench {
 
   /** Makes a member leave behind its back. */
   async expel(groupId: string, memberId: string): Promise<void> {
+    await this.#ask(groupId, (coordinator) => coordinator.leaveGroup({ groupId, memberId }));
+  }
+
+  /** Commits in a member's name, but not through it. */
+  async commitBehind(groupId: string, lease: Lease, offset: number): Promise<void> {
+    const { topic, partition, memberId, generation } = lease as KafkajsLease;
+    await this.#ask(groupId, (coordinator) =>
+      coordinator.offsetCommit({
+        groupId,
+        memberId,
+        groupGenerationId: generation,
+        topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata: "" }] }],
+      }),
+    );
+  }
+
+  async #ask(groupId: string, act: (to: ClientBroker) => Promise<unknown>): Promise<void> {
     let cluster: ClientCluster | undefined;
     const consumer = this.kafka.consumer({
       groupId,
@@ -243,9 +261,20 @@ export class Bench {
     });
     await consumer.connect();
     await cluster?.refreshMetadata();
-    const coordinator = await cluster?.findGroupCoordinator({ groupId });
-    await coordinator?.leaveGroup({ groupId, memberId });
+    await act((await cluster?.findGroupCoordinator({ groupId })) as ClientBroker);
     await consumer.disconnect();
+  }
+
+  /** Deletes a topic and makes it again, empty. */
+  async recreate(topic: string, numPartitions: number): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    // The broker deletes a little later than it answers.
+    const create = (): Promise<boolean> =>
+      admin.createTopics({ topics: [{ topic, numPartitions }] });
+    for (let made = false; !made; ) made = await create().catch(() => false);
+    await admin.disconnect();
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,21 @@ export function partitionsOf(leases: readonly Lease[]): TopicData<number>[] {
   return leases.map(({ topic, partition }) => ({ topic, partitions: [partition] }));
 }
 
+/**
+ * Rule O12: brokers delete a topic's offsets with the topic, so one that is gone although a lease
+ * was there means a topic that was made anew. The group is no new one then, and must not begin at
+ * the end: what the log has is read by O11, or, where the old position lies inside the new log and
+ * proves nothing, from the log's start.
+ */
+function afterLoss(assigned: AssignedLease, lost: KafkajsLease): AssignedLease {
+  const { committed, logStart, logEnd } = assigned;
+  const { position } = lost;
+  if (committed !== null) return assigned;
+  const inside = position >= logStart && position <= logEnd;
+  if (inside) return { ...assigned, groupKnowsTopic: true };
+  return { ...assigned, committed: { offset: position, metadata: "" } };
+}
+
 export class MemberLeases {
   readonly table: LeaseTable = new LeaseTable();
   readonly #host: LeasesHost;
@@ -126,7 +141,7 @@ export class MemberLeases {
         over.push(lease);
         const next = new KafkajsLease(lease.topic, lease.partition, memberId, generation);
         this.table.set(next);
-        fresh.push({ ...one, lease: next });
+        fresh.push({ ...afterLoss(one, lease), lease: next });
       }
     }
     to.joined(kept, over);
@@ -173,7 +188,12 @@ export class MemberLeases {
     this.#host.tell("lost", (to) => to.lost([lost]));
     void this.#begin(
       [next],
-      (assigned, to) => this.#open(assigned, to),
+      (assigned, to) => {
+        this.#open(
+          assigned.map((one) => afterLoss(one, lost)),
+          to,
+        );
+      },
       () => next.state === "starting",
     );
   }
