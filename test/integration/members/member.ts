@@ -1,0 +1,87 @@
+/**
+ * A member of a consumer group in a process of its own, for tests that kill it.
+ *
+ * Its one argument is a `MemberOptions` as JSON. SIGTERM closes it in order; the process then ends
+ * by itself.
+ */
+import process from "node:process";
+import { kafkajs } from "../../../src/adapters/kafkajs.ts";
+import { type Consumer, createConsumer, type Message } from "../../../src/index.ts";
+import type { TopicOptions } from "../../../src/options.ts";
+import { type HandlerEntry, Journal } from "./journal.ts";
+import type { MemberOptions } from "./member-options.ts";
+import { isPoison, PoisonError } from "./poison.ts";
+
+const HEARTBEATS_PER_SESSION = 6;
+const MAX_HEARTBEAT_MS = 500;
+const FETCH_WAIT_MS = 50;
+
+const options = JSON.parse(process.argv[2] ?? "{}") as MemberOptions;
+const journal = new Journal(options.journal, options.name);
+
+function workMs(offset: number): number {
+  const { minMs, maxMs } = options.work;
+  return minMs + ((offset * 7919) % (maxMs - minMs + 1));
+}
+
+async function eachMessage(message: Message): Promise<void> {
+  const { topic, partition, offset } = message;
+  const write = (kind: HandlerEntry["kind"]): void =>
+    journal.write({ kind, topic, partition, offset, key: message.keyText() });
+  write("start");
+  if (offset === options.stuckAt) await new Promise(() => {});
+  const ms = workMs(offset);
+  if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms));
+  if (options.poison && isPoison(offset)) {
+    write("fail");
+    throw new PoisonError(offset);
+  }
+  write("end");
+}
+
+function watch(consumer: Consumer): void {
+  for (const kind of ["assigned", "revoked", "lost"] as const) {
+    consumer.on(kind, ({ topic, partition, offset }) =>
+      journal.write({ kind, topic, partition, offset }),
+    );
+  }
+  consumer.on("committed", ({ topic, partition, offset, mapSize }) =>
+    journal.write({ kind: "committed", topic, partition, offset, mapSize }),
+  );
+  consumer.on("error", ({ error, fatal }) =>
+    journal.write({ kind: "error", message: error.message, fatal }),
+  );
+  // Not among the typed events of releases that have no dead letters.
+  consumer.on("deadLettered" as "assigned", ({ topic, partition, offset }) =>
+    journal.write({ kind: "deadLettered", topic, partition, offset }),
+  );
+}
+
+const heartbeatInterval = Math.min(
+  MAX_HEARTBEAT_MS,
+  Math.ceil(options.sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+);
+const topicOptions: TopicOptions = { ...options.topic, eachMessage };
+const consumer = createConsumer({
+  ...options.consumer,
+  source: kafkajs({
+    brokers: [options.bootstrap],
+    clientId: options.name,
+    consumer: {
+      sessionTimeout: options.sessionTimeoutMs,
+      heartbeatInterval,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+    },
+  }),
+  groupId: options.groupId,
+  fromBeginning: true,
+  logger: false,
+  topics: Object.fromEntries(options.topics.map((topic) => [topic, topicOptions])),
+});
+watch(consumer);
+process.once("SIGTERM", () => {
+  consumer.close().catch(() => {}); // run() below reports it
+});
+const { drained, abandoned, uncommitted } = await consumer.run();
+journal.write({ kind: "closed", drained, abandoned, uncommitted: uncommitted.length });
+journal.close();
