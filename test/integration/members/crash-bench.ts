@@ -22,7 +22,8 @@ const WANTED_SESSION_TIMEOUT_MS = 2000;
 /** Kafka's default of `group.min.session.timeout.ms`. */
 const DEFAULT_MIN_SESSION_TIMEOUT_MS = 6000;
 const MIN_SESSION_TIMEOUT = "group.min.session.timeout.ms";
-const RECORDS_PER_REQUEST = 2000;
+/** Of 4 KiB each they are still below a broker's limit, also in one partition. */
+const RECORDS_PER_REQUEST = 200;
 const LIMIT_MS = 60_000;
 
 /** Enough for a broker that is away for some seconds. */
@@ -50,6 +51,7 @@ export class CrashBench {
   readonly #directory: string;
   readonly #journal: Journal;
   readonly #members: MemberProcess[] = [];
+  readonly #topics: string[] = [];
 
   constructor(name: string, bootstrap: string, kafka: Kafka, admin: Admin, sessionMs: number) {
     this.topic = unique(name);
@@ -63,8 +65,17 @@ export class CrashBench {
     this.view = new JournalView(this.#journalPath);
   }
 
-  /** Connects to the broker and creates the topic. */
-  static async open(name: string, bootstrap: string, numPartitions: number): Promise<CrashBench> {
+  /**
+   * Connects to the broker and creates the topic.
+   *
+   * @param sessionTimeoutMs Default: short, so that killed members are given up soon.
+   */
+  static async open(
+    name: string,
+    bootstrap: string,
+    numPartitions: number,
+    sessionTimeoutMs: number = WANTED_SESSION_TIMEOUT_MS,
+  ): Promise<CrashBench> {
     const kafka = new Kafka({
       brokers: bootstrap.split(","),
       logLevel: logLevel.NOTHING,
@@ -73,7 +84,7 @@ export class CrashBench {
     const admin = kafka.admin();
     await admin.connect();
     const minimum = await minSessionTimeoutMs(admin);
-    const sessionMs = Math.max(WANTED_SESSION_TIMEOUT_MS, minimum);
+    const sessionMs = Math.max(sessionTimeoutMs, minimum);
     const bench = new CrashBench(name, bootstrap, kafka, admin, sessionMs);
     await bench.createTopic(bench.topic, numPartitions);
     return bench;
@@ -84,6 +95,7 @@ export class CrashBench {
   }
 
   async createTopic(topic: string, numPartitions: number): Promise<void> {
+    this.#topics.push(topic);
     await this.#admin.createTopics({ topics: [{ topic, numPartitions }] });
   }
 
@@ -92,18 +104,17 @@ export class CrashBench {
     const producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
     await producer.connect();
     for (let from = 0; from < messages.length; from += RECORDS_PER_REQUEST) {
-      await producer.send({
-        topic: this.topic,
-        messages: messages.slice(from, from + RECORDS_PER_REQUEST),
-      });
+      const some = messages.slice(from, from + RECORDS_PER_REQUEST);
+      await producer.send({ topic: this.topic, messages: some });
     }
     await producer.disconnect();
   }
 
-  /** Messages with keys k0, k1, … in turns. */
-  fill(count: number, keys: number): Promise<void> {
+  /** Messages with keys k0, k1, … in turns; values of at least so many bytes. */
+  fill(count: number, keys: number, valueBytes: number = 0): Promise<void> {
     const numbers = Array.from({ length: count }, (_, number) => number);
-    return this.produce(numbers.map((n) => ({ key: `k${n % keys}`, value: `${n}` })));
+    const value = (n: number): string => `${n}`.padEnd(valueBytes, ".");
+    return this.produce(numbers.map((n) => ({ key: `k${n % keys}`, value: value(n) })));
   }
 
   start(name: string, job: MemberJob): MemberProcess {
@@ -198,7 +209,7 @@ export class CrashBench {
 
   async close(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.kill()));
-    await this.#admin.deleteTopics({ topics: [this.topic] }).catch(() => {}); // the broker may be gone
+    await this.#admin.deleteTopics({ topics: this.#topics }).catch(() => {}); // it may be gone
     await this.#admin.disconnect();
     this.view.close();
     this.#journal.close();
