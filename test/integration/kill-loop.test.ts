@@ -52,7 +52,7 @@ describe.skipIf(bootstrap === "")("a consumer that is killed again and again", (
         offsets.push((await bench.writeStored()).join(","));
       }
       const last = bench.start("last", job(ROUNDS));
-      await bench.until("end of the log", (view) => view.done === MESSAGES);
+      await bench.untilEnd();
       await bench.terminate(last);
 
       const report = await bench.check();

@@ -79,7 +79,7 @@ describe.skipIf(bootstrap === "" || leftOut)(`poison${reason}`, () => {
       if (refused !== null) throw refused;
       const startedAt = performance.now();
       const member = bench.start("member", job(deadLetters));
-      await bench.until("end of the log", (view) => view.done === MESSAGES);
+      await bench.untilEnd();
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
       await bench.terminate(member);
       const report = await bench.check();

@@ -52,11 +52,11 @@ describe.skipIf(bootstrap === "")("a rolling restart", () => {
         );
       }
       await load.stop();
-      const count = await bench.count();
-      await bench.until("end of the log", (view) => view.done === count);
+      await bench.untilEnd();
       for (const member of members) await bench.terminate(member);
 
       const report = await bench.check();
+      const count = await bench.count();
       const closed = bench.view.entries.filter((entry) => entry.kind === "closed");
       const { repeats } = report;
       const lost = bench.view.count("lost");

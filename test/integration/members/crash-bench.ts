@@ -191,6 +191,15 @@ export class CrashBench {
     }
   }
 
+  /**
+   * Waits until every message of the log is done, or until the group has committed the end of the
+   * log: then `check()` tells what was lost.
+   */
+  async untilEnd(): Promise<void> {
+    const count = await this.count();
+    await this.until("end of the log", (view) => view.done >= count || view.committed >= count);
+  }
+
   #state(): string {
     const { done, entries } = this.view;
     const errors = entries.flatMap((entry) => (entry.kind === "error" ? [entry.message] : []));

@@ -11,6 +11,7 @@ export class JournalView {
   readonly #decoder = new TextDecoder();
   readonly #counts = new Map<string, number>();
   readonly #done = new Set<string>();
+  readonly #committed = new Map<string, number>();
   #rest = "";
 
   constructor(path: string) {
@@ -20,6 +21,11 @@ export class JournalView {
   /** Messages that were handled to the end, or dead-lettered, at least once. */
   get done(): number {
     return this.#done.size;
+  }
+
+  /** Sum of the highest committed offsets: that of the log ends, once the group has nothing to do. */
+  get committed(): number {
+    return [...this.#committed.values()].reduce((sum, offset) => sum + offset, 0);
   }
 
   /** Entries of a kind: of one member, or of all. */
@@ -55,6 +61,10 @@ export class JournalView {
     this.entries.push(entry);
     for (const member of ["", entry.member]) {
       this.#counts.set(`${entry.kind} ${member}`, this.count(entry.kind, member) + 1);
+    }
+    if (entry.kind === "committed") {
+      const name = `${entry.topic}#${entry.partition}`;
+      this.#committed.set(name, Math.max(entry.offset, this.#committed.get(name) ?? 0));
     }
     if (entry.kind === "end" || entry.kind === "deadLettered") {
       this.#done.add(`${entry.topic}#${entry.partition}@${entry.offset}`);
