@@ -1,14 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Admin,
-  ConfigResourceTypes,
-  Kafka,
-  logLevel,
-  type Message,
-  Partitioners,
-} from "kafkajs";
+import { type Admin, Kafka, logLevel, type Message, Partitioners } from "kafkajs";
 import { Journal } from "./journal.ts";
 import { checkJournal, type JournalReport } from "./journal-check.ts";
 import { JournalView } from "./journal-view.ts";
@@ -21,6 +14,8 @@ const POLL_MS = 10;
 const WANTED_SESSION_TIMEOUT_MS = 2000;
 /** Kafka's default of `group.min.session.timeout.ms`. */
 const DEFAULT_MIN_SESSION_TIMEOUT_MS = 6000;
+/** kafkajs's `ConfigResourceTypes.BROKER`, a name that Node cannot import from it. */
+const BROKER_CONFIG = 4;
 const MIN_SESSION_TIMEOUT = "group.min.session.timeout.ms";
 /** Of 4 KiB each they are still below a broker's limit, also in one partition. */
 const RECORDS_PER_REQUEST = 200;
@@ -234,7 +229,7 @@ async function minSessionTimeoutMs(admin: Admin): Promise<number> {
       includeSynonyms: false,
       resources: [
         {
-          type: ConfigResourceTypes.BROKER,
+          type: BROKER_CONFIG,
           name: String(brokers[0]?.nodeId),
           configNames: [MIN_SESSION_TIMEOUT],
         },

@@ -79,9 +79,15 @@ export class MemberProcess {
   }
 
   #signal(signal: "SIGKILL" | "SIGTERM"): Promise<ProcessEnd> {
-    if (this.#end === null) {
+    const { pid } = this.#child;
+    if (this.#end === null && pid !== undefined) {
       this.#signalled = true;
-      this.#child.kill(signal);
+      try {
+        // Not the child's own kill(): after it Deno says that the signal ended the process, whatever did.
+        process.kill(pid, signal);
+      } catch {
+        // It ended in this moment: `ended` tells how.
+      }
     }
     return this.ended;
   }
