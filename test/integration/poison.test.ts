@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { createConsumer, NotSupportedError } from "../../src/index.ts";
-import { bootstrap } from "./consumer-harness.ts";
-import { CrashBench, type MemberJob, unique } from "./members/crash-bench.ts";
+import { bootstrap, unique } from "./consumer-harness.ts";
+import { CrashBench, type MemberJob } from "./members/crash-bench.ts";
 import { isPoison } from "./members/poison.ts";
 import { type ReadRecord, readTopic } from "./members/read-topic.ts";
 

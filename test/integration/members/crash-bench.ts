@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Admin, Kafka, logLevel, type Message, Partitioners } from "kafkajs";
+import { unique } from "../consumer-harness.ts";
 import { Journal } from "./journal.ts";
 import { checkJournal, type JournalReport } from "./journal-check.ts";
 import { JournalView } from "./journal-view.ts";
@@ -23,10 +24,6 @@ const LIMIT_MS = 60_000;
 
 /** Enough for a broker that is away for some seconds. */
 const RETRY = { retries: 20, initialRetryTime: 200, maxRetryTime: 1000 };
-
-export function unique(name: string): string {
-  return `headrace-${name}-${Math.random().toString(36).slice(2, 10)}`;
-}
 
 /** What a member is told beside what the bench knows. */
 export type MemberJob = Omit<
