@@ -12,15 +12,16 @@ const SESSION_TIMEOUT_MS = 20_000;
 const LIMIT_MS = 120_000;
 const DISTRIBUTIONS = ["consistent", "balanced", "per-key"] as const;
 /** Between two restarts the group must get so far. */
-const BETWEEN = 3000;
+const BETWEEN = 2000;
 
 function job(index: number): MemberJob {
   return {
     // With two of three members the load is more than they can do: lanes have queues.
     consumer: { concurrency: 30, commitIntervalMs: 100, drainTimeoutMs: 5000 },
     topic: { virtualPartitions: { distribution: DISTRIBUTIONS[index % 3]! } },
-    // All of it far below the drain deadline: whatever runs when a member leaves is finished.
     work: { minMs: 20, maxMs: 60 },
+    // Longer than a rebalance takes, so that it must wait; shorter than the drain deadline.
+    slow: { every: 400, ms: 1000 },
   };
 }
 

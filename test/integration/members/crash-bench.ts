@@ -21,6 +21,7 @@ const MIN_SESSION_TIMEOUT = "group.min.session.timeout.ms";
 /** Of 4 KiB each they are still below a broker's limit, also in one partition. */
 const RECORDS_PER_REQUEST = 200;
 const LIMIT_MS = 60_000;
+const MAX_ERRORS = 5;
 
 /** Enough for a broker that is away for some seconds. */
 const RETRY = { retries: 20, initialRetryTime: 200, maxRetryTime: 1000 };
@@ -195,8 +196,14 @@ export class CrashBench {
   #state(): string {
     const { done, entries } = this.view;
     const errors = entries.flatMap((entry) => (entry.kind === "error" ? [entry.message] : []));
-    const said = errors.length === 0 ? "no errors" : errors.slice(-5).join("; ");
-    return `within ${LIMIT_MS / 1000} s: ${done} messages are done, members report ${said}`;
+    const said = this.#members.flatMap(({ name, hasEnded, output }) =>
+      hasEnded ? [] : [`${name}: ${output}`],
+    );
+    return [
+      `within ${LIMIT_MS / 1000} s: ${done} messages are done`,
+      ...errors.slice(-MAX_ERRORS),
+      ...said,
+    ].join("\n");
   }
 
   /** Judges the journal against what the log holds now. */

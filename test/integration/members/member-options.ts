@@ -23,6 +23,8 @@ export interface MemberOptions {
   >;
   /** Milliseconds of a handler call: from the offset, evenly between both. Below 1: no wait. */
   readonly work: { readonly minMs: number; readonly maxMs: number };
+  /** So long takes the message at every so-manieth offset instead. */
+  readonly slow?: { readonly every: number; readonly ms: number };
   /** In every partition the message at this offset never finishes. */
   readonly stuckAt?: number;
   /** Handlers throw for poison. */

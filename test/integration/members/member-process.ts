@@ -64,6 +64,11 @@ export class MemberProcess {
     return `member ${this.name} ended with ${signal ?? `exit code ${code}`}: ${this.#output}`;
   }
 
+  get hasEnded(): boolean {
+    return this.#end !== null;
+  }
+
+  /** The last of what it printed. */
   get output(): string {
     return this.#output;
   }

@@ -20,7 +20,9 @@ const options = JSON.parse(process.argv[2] ?? "{}") as MemberOptions;
 const journal = new Journal(options.journal, options.name);
 
 function workMs(offset: number): number {
-  const { minMs, maxMs } = options.work;
+  const { slow, work } = options;
+  if (slow !== undefined && offset % slow.every === 0) return slow.ms;
+  const { minMs, maxMs } = work;
   return minMs + ((offset * 7919) % (maxMs - minMs + 1));
 }
 
@@ -75,7 +77,6 @@ const consumer = createConsumer({
   }),
   groupId: options.groupId,
   fromBeginning: true,
-  logger: false,
   topics: Object.fromEntries(options.topics.map((topic) => [topic, topicOptions])),
 });
 watch(consumer);
