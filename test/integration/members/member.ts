@@ -15,6 +15,7 @@ import { isPoison, PoisonError } from "./poison.ts";
 const HEARTBEATS_PER_SESSION = 6;
 const MAX_HEARTBEAT_MS = 500;
 const FETCH_WAIT_MS = 50;
+const STALL_MS = 20_000;
 
 const options = JSON.parse(process.argv[2] ?? "{}") as MemberOptions;
 const journal = new Journal(options.journal, options.name);
@@ -53,6 +54,10 @@ function watch(consumer: Consumer): void {
   consumer.on("error", ({ error, fatal }) =>
     journal.write({ kind: "error", message: error.message, fatal }),
   );
+  consumer.on("stalled", ({ kind, explanation }) => {
+    const message = `stalled, ${kind}: ${JSON.stringify(explanation)}`;
+    journal.write({ kind: "error", message, fatal: false });
+  });
   // Not among the typed events of releases that have no dead letters.
   consumer.on("deadLettered" as "assigned", ({ topic, partition, offset }) =>
     journal.write({ kind: "deadLettered", topic, partition, offset }),
@@ -77,6 +82,8 @@ const consumer = createConsumer({
   }),
   groupId: options.groupId,
   fromBeginning: true,
+  // Soon enough to be in the journal when a test gives up.
+  stallMs: STALL_MS,
   topics: Object.fromEntries(options.topics.map((topic) => [topic, topicOptions])),
 });
 watch(consumer);
