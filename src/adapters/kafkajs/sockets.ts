@@ -2,6 +2,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { SocketFactory, SocketRequest } from "./client.ts";
+import { giveWholeResponses } from "./whole-responses.ts";
 
 /** TCP keep-alive probes start after this; what kafkajs uses. */
 const KEEP_ALIVE_MS = 60_000;
@@ -49,6 +50,7 @@ export class Sockets {
     if (this.#refused) throw new Error(STOPPED);
     const socket = this.#make(request);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    giveWholeResponses(socket);
     this.#open.add(socket);
     socket.once("close", () => this.#open.delete(socket));
     return socket;
