@@ -59,7 +59,7 @@ describe.skipIf(bootstrap === "" || missing !== undefined)(`a broker that crashe
       subject.note("killed");
       broker = await startBroker({ directory, port });
       subject.note("back");
-      await subject.untilEnd();
+      await subject.untilEnd(MESSAGES);
       await subject.terminate(member);
 
       const report = await subject.check();

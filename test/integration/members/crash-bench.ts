@@ -22,6 +22,8 @@ const MIN_SESSION_TIMEOUT = "group.min.session.timeout.ms";
 const RECORDS_PER_REQUEST = 200;
 const LIMIT_MS = 60_000;
 const MAX_ERRORS = 5;
+const OFFSET_ATTEMPTS = 50;
+const OFFSET_RETRY_MS = 200;
 
 /** Enough for a broker that is away for some seconds. */
 const RETRY = { retries: 20, initialRetryTime: 200, maxRetryTime: 1000 };
@@ -165,10 +167,20 @@ export class CrashBench {
 
   async #ends(topic: string): Promise<number[]> {
     const ends: number[] = [];
-    for (const { partition, high } of await this.#admin.fetchTopicOffsets(topic)) {
-      ends[partition] = Number(high);
-    }
+    for (const { partition, high } of await this.#offsets(topic)) ends[partition] = Number(high);
     return ends;
+  }
+
+  /** kafkajs asks once only; a broker that has just come back does not lead its partitions yet. */
+  async #offsets(topic: string): ReturnType<Admin["fetchTopicOffsets"]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#admin.fetchTopicOffsets(topic);
+      } catch (error) {
+        if (attempt === OFFSET_ATTEMPTS) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, OFFSET_RETRY_MS));
+    }
   }
 
   /** Waits until the journal shows something. */
@@ -187,10 +199,12 @@ export class CrashBench {
   /**
    * Waits until every message of the log is done, or until the group has committed the end of the
    * log: then `check()` tells what was lost.
+   *
+   * @param count Records of the topic. Default: what its leaders say, right after a crash too little.
    */
-  async untilEnd(): Promise<void> {
-    const count = await this.count();
-    await this.until("end of the log", (view) => view.done >= count || view.committed >= count);
+  async untilEnd(count?: number): Promise<void> {
+    const end = count ?? (await this.count());
+    await this.until("end of the log", (view) => view.done >= end || view.committed >= end);
   }
 
   #state(): string {
