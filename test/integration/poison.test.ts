@@ -1,14 +1,9 @@
 /** Dead letters on a real broker: 1 % of the messages can never be handled. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { kafkajs } from "../../src/adapters/kafkajs.ts";
-import { createConsumer, NotSupportedError } from "../../src/index.ts";
 import { bootstrap, unique } from "./consumer-harness.ts";
 import { CrashBench, type MemberJob } from "./members/crash-bench.ts";
 import { isPoison } from "./members/poison.ts";
 import { type ReadRecord, readTopic } from "./members/read-topic.ts";
-
-/** Set it once dead letters and collapse are there: from then on a refusal is a failure, no skip. */
-const DEAD_LETTERS_WORK: boolean = false;
 
 /** As many in both topics: a key then has the same partition in both. */
 const PARTITIONS = 4;
@@ -34,29 +29,7 @@ function job(deadLetters: string): MemberJob {
   };
 }
 
-/** What createConsumer() says against these options; null when it takes them. */
-function refusal(): Error | null {
-  const { consumer, topic } = job("dead-letters");
-  try {
-    createConsumer({
-      ...consumer,
-      source: kafkajs({ brokers: ["never-connected:1"] }),
-      groupId: "never-joined",
-      logger: false,
-      topics: { any: { ...topic, eachMessage: () => {} } },
-    });
-    return null;
-  } catch (error) {
-    if (error instanceof NotSupportedError) return error;
-    throw error;
-  }
-}
-
-const refused = refusal();
-const leftOut = refused !== null && !DEAD_LETTERS_WORK;
-const reason = leftOut ? ` (skipped: ${refused.message})` : "";
-
-describe.skipIf(bootstrap === "" || leftOut)(`poison${reason}`, () => {
+describe.skipIf(bootstrap === "")("poison", () => {
   const deadLetters = unique("dead-letters");
   let bench: CrashBench;
   beforeAll(async () => {
@@ -76,7 +49,6 @@ describe.skipIf(bootstrap === "" || leftOut)(`poison${reason}`, () => {
   test(
     "Q3, Q6: every poison message is dead-lettered once and in order, every other handled once",
     async () => {
-      if (refused !== null) throw refused;
       const startedAt = performance.now();
       const member = bench.start("member", job(deadLetters));
       await bench.untilEnd();

@@ -1,7 +1,6 @@
 /** Three members under load; each is closed in order and replaced by a new one. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bootstrap } from "./consumer-harness.ts";
-import { MAP_IS_STORED } from "./members/completed-of.ts";
 import { CrashBench, type MemberJob } from "./members/crash-bench.ts";
 import { SteadyLoad } from "./members/steady-load.ts";
 
@@ -74,8 +73,7 @@ describe.skipIf(bootstrap === "")("a rolling restart", () => {
         storedRepeats: [],
         earlyCommits: [],
       });
-      // Without the map a move takes the offsets that are done above the committed one along.
-      if (MAP_IS_STORED) expect(repeats).toBe(0);
+      expect(repeats).toBe(0);
     },
     LIMIT_MS,
   );

@@ -1,26 +1,18 @@
-/**
- * Whether consumers store completed offsets above the committed one in the commit metadata (O5).
- *
- * Set it together with the body of `completedOf()`: the crash tests then demand that nothing is
- * handled again that a stored commit says is done, and no repeat at all after an orderly close.
- */
-export const MAP_IS_STORED: boolean = false;
+import { decodeMetadata } from "../../../src/metadata/decode-metadata.ts";
 
 /**
- * Reads the completed map of a stored commit.
+ * Reads the completed map of a stored commit: the one place of the crash tests that knows the metadata's form.
  *
- * The one place of the crash tests that knows the metadata's form. As long as nothing is stored
- * there, only offsets below the committed one are done, and those the caller knows.
- *
- * @param _metadata As the broker stores it.
- * @param _offset The committed offset it belongs to.
- * @param _logEnd End of the log; the map says nothing at or above it.
+ * @param metadata As the broker stores it.
+ * @param offset The committed offset it belongs to.
+ * @param logEnd End of the log; the map says nothing at or above it.
  * @returns Whether an offset at or above the committed one is done.
  */
 export function completedOf(
-  _metadata: string,
-  _offset: number,
-  _logEnd: number,
+  metadata: string,
+  offset: number,
+  logEnd: number,
 ): (offset: number) => boolean {
-  return () => false;
+  const { completed } = decodeMetadata(metadata, { offset, logEnd, topicId: new Uint8Array(0) });
+  return (one) => completed.has(one);
 }

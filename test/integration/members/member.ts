@@ -58,8 +58,7 @@ function watch(consumer: Consumer): void {
     const message = `stalled, ${kind}: ${JSON.stringify(explanation)}`;
     journal.write({ kind: "error", message, fatal: false });
   });
-  // Not among the typed events of releases that have no dead letters.
-  consumer.on("deadLettered" as "assigned", ({ topic, partition, offset }) =>
+  consumer.on("deadLettered", ({ topic, partition, offset }) =>
     journal.write({ kind: "deadLettered", topic, partition, offset }),
   );
 }
