@@ -217,11 +217,13 @@ class GroupConsumer implements Consumer {
 
   async #start(): Promise<void> {
     if (this.#closing !== null) throw new ClosedError("Cannot run as the consumer is closed");
-    const { source, groupId, topics, drainTimeoutMs, clock, logger } = this.#options;
+    const { source, groupId, topics, drainTimeoutMs, maxInFlightBytes } = this.#options;
+    const { clock, logger } = this.#options;
     this.#state = "starting";
     this.#rebalancing = true;
     this.#closeOnSignal();
-    const group = { groupId, topics: [...topics.keys()], member: 0, drainTimeoutMs, clock, logger };
+    const times = { member: 0, drainTimeoutMs, maxInFlightBytes };
+    const group = { groupId, topics: [...topics.keys()], ...times, clock, logger };
     try {
       await this.#deadLetters?.check();
       this.#source = source.open(group);
@@ -377,11 +379,8 @@ class GroupConsumer implements Consumer {
   }
 
   #reportState(): ReportState {
-    return {
-      slotsTaken: this.#scheduler.running >= this.concurrency,
-      sourceError: this.#sourceError,
-      nowMs: this.#options.clock.now(),
-    };
+    const slotsTaken = this.#scheduler.running >= this.concurrency;
+    return { slotsTaken, sourceError: this.#sourceError, nowMs: this.#options.clock.now() };
   }
 }
 

@@ -1,3 +1,4 @@
+import { copyOfOne } from "./copied-records.ts";
 import { DeserializeError } from "./errors.ts";
 import { PolledBatch } from "./polled-batch.ts";
 import type { RecordBatch } from "./source/source.ts";
@@ -10,11 +11,19 @@ const NOT_MADE: unique symbol = Symbol("payload not made");
 export class MessageView<T = unknown> implements Message<T> {
   readonly #batch: PolledBatch;
   readonly #index: number;
+  /** What it reads from; kept after its call, it keeps all of that alive. */
+  #records: RecordBatch;
   #payload: unknown = NOT_MADE;
 
   constructor(batch: PolledBatch, index: number) {
     this.#batch = batch;
     this.#index = index;
+    this.#records = batch.records;
+  }
+
+  /** Its batch was copied out (F2): reads the copies from now on. */
+  rebase(): void {
+    this.#records = this.#batch.records;
   }
 
   /** Where a message comes from; undefined for an object that is not a view. */
@@ -33,16 +42,16 @@ export class MessageView<T = unknown> implements Message<T> {
     return this.#batch.offsetAt(this.#index);
   }
   get timestamp(): number {
-    return this.#batch.records.timestampAt(this.#index);
+    return this.#records.timestampAt(this.#index);
   }
   get key(): Uint8Array | null {
-    return this.#batch.records.keyAt(this.#index);
+    return this.#records.keyAt(this.#index);
   }
   get value(): Uint8Array | null {
-    return this.#batch.records.valueAt(this.#index);
+    return this.#records.valueAt(this.#index);
   }
   get headers(): MessageHeaders {
-    return this.#batch.records.headersAt(this.#index);
+    return this.#records.headersAt(this.#index);
   }
 
   get payload(): T {
@@ -64,8 +73,8 @@ export class MessageView<T = unknown> implements Message<T> {
   }
 
   detach(): Message<T> {
-    const { owner, baseOffset, nextOffset, deserializer, polledAtMs, highWatermark } = this.#batch;
-    const records = copyOfOne(this.#batch.records, this.#index, baseOffset, this.offset);
+    const { owner, nextOffset, deserializer, polledAtMs, highWatermark } = this.#batch;
+    const records = copyOfOne(this.#records, this.#index);
     const batch = { lease: this.#batch.lease, records, nextOffset, highWatermark };
     const copy = new PolledBatch(owner, batch, deserializer, polledAtMs);
     copy.placeLike(this.#batch, this.#index);
@@ -83,45 +92,4 @@ export class MessageView<T = unknown> implements Message<T> {
       throw new DeserializeError(`Cannot read the payload of ${where} as ${why}`, { cause });
     }
   }
-}
-
-function copyOfOne(
-  records: RecordBatch,
-  index: number,
-  baseOffset: number,
-  offset: number,
-): RecordBatch {
-  const copy = (bytes: Uint8Array | null): Uint8Array | null => {
-    if (bytes === null) return null;
-    // slice() of a Buffer is a view; of() of the same class keeps `Buffer`s `Buffer`s.
-    const own = bytes.constructor as unknown as { from(bytes: Uint8Array): Uint8Array };
-    return own.from(bytes);
-  };
-  const key = copy(records.keyAt(index));
-  const value = copy(records.valueAt(index));
-  const timestamp = records.timestampAt(index);
-  const pairs = records
-    .headersAt(index)
-    .entries()
-    .map(([name, bytes]) => [name, copy(bytes)!] as const);
-  const first = (name: string): Uint8Array | null => pairs.find(([n]) => n === name)?.[1] ?? null;
-  const headers: MessageHeaders = {
-    get: first,
-    text: (name) => {
-      const bytes = first(name);
-      return bytes === null ? null : decoder.decode(bytes);
-    },
-    has: (name) => first(name) !== null,
-    entries: () => pairs,
-  };
-  return {
-    count: 1,
-    baseOffset,
-    offsetDeltas: Uint32Array.of(offset - baseOffset),
-    byteLength: records.byteLength / records.count,
-    keyAt: () => key,
-    valueAt: () => value,
-    timestampAt: () => timestamp,
-    headersAt: () => headers,
-  };
 }

@@ -4,6 +4,7 @@ import { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { CallLatencies } from "./latency.ts";
 import { LeaseCalls } from "./lease-calls.ts";
+import { LiveBatches } from "./live-batches.ts";
 import { OffsetTexts } from "./mark/offset-texts.ts";
 import { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CollectedResults } from "./mark/results.ts";
@@ -68,6 +69,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   readonly #timers: Timers;
   readonly #filling: Filling;
   readonly #quiet: Quiet;
+  readonly #batches: LiveBatches;
   #inRun = false;
 
   constructor(
@@ -100,6 +102,7 @@ export class Pipeline implements Runnable, RecoveryHost {
       this.holds.keys,
     );
     this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
+    this.#batches = new LiveBatches(this);
     this.intake = new Intake(topic, this.lanes, host.events);
     this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
@@ -160,9 +163,6 @@ export class Pipeline implements Runnable, RecoveryHost {
   get unacknowledged(): number {
     return this.marking.unacknowledged;
   }
-  get highestDone(): number {
-    return this.marking.highestDone;
-  }
   get unfinishedFrom(): number {
     const waiting = this.intake.firstWaitingOffset;
     return Math.min(this.lanes.lowestOffset, waiting, this.tracker.nextOffset);
@@ -194,6 +194,7 @@ export class Pipeline implements Runnable, RecoveryHost {
       return undefined;
     }
     const hold = this.#host.credit.charge(this.account, count, records.byteLength);
+    this.#batches.add(batch, batch.polledAtMs);
     this.intake.add(batch);
     this.#watchFilling();
     this.#host.scheduler.turn();

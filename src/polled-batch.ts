@@ -10,7 +10,8 @@ export class PolledBatch {
   readonly owner: object;
   readonly topic: string;
   readonly partition: number;
-  readonly records: RecordBatch;
+  /** What the client gave, or copies of what is left of it (F2). */
+  records: RecordBatch;
   readonly count: number;
   readonly baseOffset: number;
   readonly nextOffset: number;
@@ -20,6 +21,8 @@ export class PolledBatch {
   readonly deserializer: Deserializer<unknown> | null;
   /** Bytes charged per record (F2). */
   readonly recordBytes: number;
+  /** Records whose call has not ended. */
+  left: number;
   /** Key hash of each record, filled by group. */
   hashes: Uint32Array = NONE;
   /** Record indexes, lane after lane, offsets ascending inside a lane; filled by distribute. */
@@ -45,6 +48,7 @@ export class PolledBatch {
     this.partition = lease.partition;
     this.records = records;
     this.count = records.count;
+    this.left = records.count;
     this.baseOffset = records.baseOffset;
     this.nextOffset = batch.nextOffset;
     this.highWatermark = batch.highWatermark;

@@ -3,6 +3,7 @@ import { type Dispatch, Dispatches } from "./dispatches.ts";
 import { errorInfo, type Redeliver } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Lane } from "./lane.ts";
+import type { Marking } from "./marking.ts";
 import { MessageView } from "./message.ts";
 import type { Failure } from "./options.ts";
 import type { LeaseState } from "./pipeline-host.ts";
@@ -23,8 +24,7 @@ export interface RecoveryHost {
   readonly topic: ResolvedTopic;
   readonly lanes: PartitionLanes;
   readonly state: LeaseState;
-  /** Highest offset whose call has ended well; -1 before the first. */
-  readonly highestDone: number;
+  readonly marking: Marking;
   /** Lowest offset whose call has not ended: polled, or still to be polled. */
   readonly unfinishedFrom: number;
   /** Marks one message alone. */
@@ -138,7 +138,7 @@ export class Recovery {
   settle(): void {
     const { collapse } = this;
     if (collapse.phase === "gathering") {
-      const backOff = collapse.set(this.#host.highestDone);
+      const backOff = collapse.set(this.#host.marking.highestDone);
       this.#host.lanes.startFilling();
       this.#host.lanes.collapsed = true;
       this.#tell();

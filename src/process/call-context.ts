@@ -38,6 +38,8 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   /** The running call; null between calls. */
   lane: Lane | null = null;
   attempt = 1;
+  /** The message of a call that returned a promise. */
+  view: MessageView | null = null;
   startedMs = 0;
   #controller: AbortController | null = null;
 
@@ -102,7 +104,13 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   /** The call has settled. */
   end(): void {
     this.lane = null;
+    this.view = null;
     this.#controller = null;
+  }
+
+  /** The batch of its messages was copied out (F2). */
+  rebase(): void {
+    this.view?.rebase();
   }
 
   /** The lease is lost or a deadline has passed. */
@@ -151,12 +159,13 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
   readonly firstOffset: number;
   readonly lastOffset: number;
   readonly lag: number;
+  readonly #views: readonly MessageView<T>[];
   readonly #lastBatch: PolledBatch;
   readonly #lastIndex: number;
 
   constructor(lease: LeaseView, lane: Lane, length: number) {
     super(lease, lane.slot);
-    const messages: Message<T>[] = [];
+    const messages: MessageView<T>[] = [];
     let last = lane.batch;
     let lastIndex = 0;
     lane.peek(length, (batch, index) => {
@@ -167,6 +176,7 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
     this.topic = last.topic;
     this.partition = last.partition;
     this.messages = messages;
+    this.#views = messages;
     this.firstOffset = lane.firstOffset;
     this.lastOffset = last.offsetAt(lastIndex);
     this.lag = last.highWatermark < 0 ? 0 : Math.max(0, last.highWatermark - this.lastOffset - 1);
@@ -175,6 +185,9 @@ export class BatchCall<T = unknown> extends CallContext<T> implements Batch<T> {
     this.begin(lane);
   }
 
+  override rebase(): void {
+    for (const view of this.#views) view.rebase();
+  }
   override get length(): number {
     return this.messages.length;
   }

@@ -59,6 +59,11 @@ export class InlineProcessor {
     this.#contexts = new MessageContexts(listener);
   }
 
+  /** Batches were copied out (F2): messages of running calls read the copies. */
+  rebase(): void {
+    for (const call of this.pending) call.rebase();
+  }
+
   /** Messages of these calls. */
   get pendingMessages(): number {
     let messages = 0;
@@ -90,9 +95,10 @@ export class InlineProcessor {
       const { batch, index } = lane;
       if (listener.isHeld(batch, index)) break;
       context.begin(lane);
+      const view = new MessageView(batch, index);
       let result: unknown;
       try {
-        result = call(new MessageView(batch, index), context);
+        result = call(view, context);
       } catch (error) {
         budget.spend();
         this.#fail(lane, context, error);
@@ -101,6 +107,7 @@ export class InlineProcessor {
       if (isThenable(result)) {
         // Calls that end in microtasks must not keep the event loop waiting either (R1).
         budget.spend();
+        context.view = view;
         this.#await(result, lane, context);
         return true;
       }

@@ -184,6 +184,8 @@ export interface SourceFactory {
     readonly topics: readonly string[];
     readonly member: number;
     readonly drainTimeoutMs: number;
+    /** What the consumer may have in flight, where fetches are sized by it (F1). */
+    readonly maxInFlightBytes?: number;
     readonly clock: Clock;
     readonly logger: Logger;
   }): Source;

@@ -83,6 +83,7 @@ describe("openClient()", () => {
     const made: string[] = [];
     const socket = {
       setKeepAlive() {},
+      on() {},
       once() {},
       writableEnded: false,
       destroy: () => made.push("destroyed"),

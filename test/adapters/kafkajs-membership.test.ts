@@ -40,6 +40,7 @@ function setUp() {
       });
     },
     owned: () => ({ generation: 3, topics: new Map() }),
+    fetchBytes: () => 70_000,
     expelled: () => void log.push("expelled"),
     outOfRange: (topic, partition) => void log.push(`out of range ${topic} ${partition}`),
   });
@@ -150,9 +151,21 @@ describe("Membership", () => {
   test("has no cluster when the client hands none over", () => {
     const clock = fakeClock();
     const owned = () => ({ generation: -1, topics: new Map() });
-    const owner = { drain: async () => {}, owned, expelled() {}, outOfRange() {} };
+    const fetchBytes = () => 70_000;
+    const owner = { drain: async () => {}, owned, fetchBytes, expelled() {}, outOfRange() {} };
     const membership = new Membership("g", 1_000, clock, owner);
     membership.assigner({ cluster: {} as ClientCluster });
     expect(membership.cluster).toBeNull();
+  });
+
+  test("F1: a fetch asks for no more of a partition than its share of the budget", async () => {
+    const { cluster } = setUp();
+    const broker = await cluster.findBroker({ nodeId: "1" });
+    const partitions = [
+      { partition: 0, maxBytes: 1_048_576 },
+      { partition: 1, maxBytes: 10_000 },
+    ];
+    await broker.fetch({ topics: [{ topic: "t", partitions }] });
+    expect(partitions.map(({ maxBytes }) => maxBytes)).toEqual([70_000, 10_000]);
   });
 });

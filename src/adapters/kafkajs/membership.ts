@@ -21,6 +21,8 @@ export interface MembershipOwner {
   drain(): Promise<void>;
   /** What the leader of the group is told at a join, after the drain (rule R9). */
   owned(): OwnedPartitions;
+  /** Most bytes that a fetch shall bring of one partition (F1). */
+  fetchBytes(): number;
   /** The broker has thrown the member out. */
   expelled(): void;
   /** The fetch position of a partition lies outside the log. */
@@ -33,6 +35,19 @@ const EXPELLED_TYPES: ReadonlySet<string> = new Set([
   "ILLEGAL_GENERATION",
   "FENCED_INSTANCE_ID",
 ]);
+
+/** The part of a fetch request that says how much of each partition is wanted. */
+interface FetchRequest {
+  readonly topics?: readonly { readonly partitions: readonly { maxBytes: number }[] }[];
+}
+
+function limitPartitions(request: FetchRequest, maxBytes: number): void {
+  for (const { partitions } of request.topics ?? []) {
+    for (const partition of partitions) {
+      partition.maxBytes = Math.min(partition.maxBytes, maxBytes);
+    }
+  }
+}
 
 /** Between fetches when connections are closed as soon as they are made. */
 const RECONNECT_PAUSE_MS = 200;
@@ -173,6 +188,7 @@ export class Membership {
     broker.offsetFetch = (request) => this.#calmly(offsetFetch(request));
     broker.fetch = async (request) => {
       try {
+        limitPartitions(request, this.#owner.fetchBytes());
         const response = await this.#calmly(fetch(request));
         hideAborted(response);
         return response;

@@ -35,6 +35,8 @@ export type GroupSpec = Parameters<SourceFactory["open"]>[0];
  * asks for 50 ms.
  */
 const MAX_HOLD_MS = 1_000;
+/** However small the budget, a fetch brings so much of a partition. */
+const MIN_FETCH_BYTES = 64 * 1024;
 /** What a failed start waits for its own disconnect. */
 const FAILED_START_MS = 1_000;
 
@@ -74,6 +76,7 @@ export class KafkajsSource implements Source {
     this.#membership = new Membership(group.groupId, beatMs, group.clock, {
       drain: () => this.#drain(),
       owned: () => this.#leases.table.owned(),
+      fetchBytes: () => this.#fetchBytes(),
       expelled: () => this.#leases.loseAll(),
       outOfRange: (topic, partition) => this.#leases.outOfRange(topic, partition),
     });
@@ -103,6 +106,13 @@ export class KafkajsSource implements Source {
         this.#firstAssignment.resolve();
       },
     };
+  }
+
+  /** F1: a partition's own share of the budget, so that one delivery does not take the shares of all. */
+  #fetchBytes(): number {
+    const { maxInFlightBytes = Number.POSITIVE_INFINITY } = this.#group;
+    const partitions = Math.max(1, this.#leases.table.known().length);
+    return Math.max(MIN_FETCH_BYTES, Math.floor(maxInFlightBytes / 2 / partitions));
   }
 
   async start(listener: SourceListener): Promise<void> {

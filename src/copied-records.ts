@@ -1,0 +1,78 @@
+import type { RecordBatch } from "./source/source.ts";
+import type { MessageHeaders } from "./types.ts";
+
+const decoder: TextDecoder = new TextDecoder();
+
+/**
+ * Some records of a batch with bytes of their own: what is left of it once the rest is done (F2). The client's buffers
+ * are free then. Indexes, offsets and count stay; a record that was not copied has nothing in it.
+ */
+export class CopiedRecords implements RecordBatch {
+  readonly count: number;
+  readonly baseOffset: number;
+  readonly offsetDeltas: Uint32Array | null;
+  readonly byteLength: number;
+  readonly #copies = new Map<number, RecordBatch>();
+
+  constructor(records: RecordBatch, indexes: readonly number[]) {
+    this.count = records.count;
+    this.baseOffset = records.baseOffset;
+    this.offsetDeltas = records.offsetDeltas;
+    this.byteLength = records.byteLength;
+    for (const index of indexes) this.#copies.set(index, copyOfOne(records, index));
+  }
+
+  keyAt(index: number): Uint8Array | null {
+    return this.#copies.get(index)?.keyAt(0) ?? null;
+  }
+  valueAt(index: number): Uint8Array | null {
+    return this.#copies.get(index)?.valueAt(0) ?? null;
+  }
+  timestampAt(index: number): number {
+    return this.#copies.get(index)?.timestampAt(0) ?? -1;
+  }
+  headersAt(index: number): MessageHeaders {
+    return this.#copies.get(index)?.headersAt(0) ?? headersOf([]);
+  }
+}
+
+/** A batch of one record, with bytes of its own. */
+export function copyOfOne(records: RecordBatch, index: number): RecordBatch {
+  const copy = (bytes: Uint8Array | null): Uint8Array | null => {
+    if (bytes === null) return null;
+    // slice() of a Buffer is a view; of() of the same class keeps `Buffer`s `Buffer`s.
+    const own = bytes.constructor as unknown as { from(bytes: Uint8Array): Uint8Array };
+    return own.from(bytes);
+  };
+  const key = copy(records.keyAt(index));
+  const value = copy(records.valueAt(index));
+  const timestamp = records.timestampAt(index);
+  const pairs = records
+    .headersAt(index)
+    .entries()
+    .map(([name, bytes]) => [name, copy(bytes)!] as const);
+  const headers = headersOf(pairs);
+  return {
+    count: 1,
+    baseOffset: records.baseOffset,
+    offsetDeltas: Uint32Array.of(records.offsetDeltas?.[index] ?? index),
+    byteLength: records.byteLength / records.count,
+    keyAt: () => key,
+    valueAt: () => value,
+    timestampAt: () => timestamp,
+    headersAt: () => headers,
+  };
+}
+
+function headersOf(pairs: readonly (readonly [name: string, value: Uint8Array])[]): MessageHeaders {
+  const first = (name: string): Uint8Array | null => pairs.find(([n]) => n === name)?.[1] ?? null;
+  return {
+    get: first,
+    text: (name) => {
+      const bytes = first(name);
+      return bytes === null ? null : decoder.decode(bytes);
+    },
+    has: (name) => first(name) !== null,
+    entries: () => pairs,
+  };
+}
