@@ -8,7 +8,9 @@ import type { PipelineHost } from "./pipeline-host.ts";
 import type { PolledBatch } from "./polled-batch.ts";
 import type { CallContext } from "./process/call-context.ts";
 import { CallDeadlines } from "./process/call-deadlines.ts";
-import type { ProcessListener } from "./process/inline-processor.ts";
+import type { CallGate, ProcessListener } from "./process/inline-processor.ts";
+import type { CollapseWindow } from "./schedule/collapse-window.ts";
+import type { HeldKeys } from "./schedule/held-keys.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
 import type { VirtualPartitionConsumer } from "./types.ts";
 
@@ -16,24 +18,30 @@ import type { VirtualPartitionConsumer } from "./types.ts";
 export class LeaseCalls implements ProcessListener {
   readonly groupId: string;
   readonly offsetMetadata: string | null;
+  readonly gate: CallGate;
+  readonly held: HeldKeys;
   readonly #pipeline: Pipeline;
   readonly #host: PipelineHost;
   readonly #lanes: PartitionLanes;
   readonly #marking: Marking;
   readonly #texts: OffsetTexts;
   readonly #manual: boolean;
+  readonly #collapse: CollapseWindow;
   readonly #deadlines: CallDeadlines | null;
 
   constructor(pipeline: Pipeline, host: PipelineHost, texts: OffsetTexts) {
     const { clock, groupId, handlerTimeoutMs } = host.options;
     this.groupId = groupId;
     this.offsetMetadata = pipeline.offsetMetadata;
+    this.gate = pipeline.gate;
+    this.held = pipeline.holds.keys;
     this.#pipeline = pipeline;
     this.#host = host;
     this.#lanes = pipeline.lanes;
     this.#marking = pipeline.marking;
     this.#texts = texts;
     this.#manual = pipeline.topic.manual;
+    this.#collapse = pipeline.recovery.collapse;
     this.#deadlines =
       handlerTimeoutMs === 0
         ? null
@@ -53,7 +61,7 @@ export class LeaseCalls implements ProcessListener {
     return this.#pipeline.recovery.failing;
   }
   get collapsed(): boolean {
-    return this.#pipeline.recovery.collapse.ordered;
+    return this.#collapse.ordered;
   }
   get sliceStartMs(): number {
     return this.#pipeline.sliceStartMs;
@@ -63,11 +71,7 @@ export class LeaseCalls implements ProcessListener {
 
   callLength(lane: Lane): number {
     if (!this.collapsed) return this.#lanes.callLength(lane);
-    return this.#lanes.orderedLength(lane, this.#pipeline.recovery.collapse.until);
-  }
-
-  isHeld(batch: PolledBatch, index: number): boolean {
-    return this.#pipeline.holds.keys.blocks(batch, index);
+    return this.#lanes.orderedLength(lane, this.#collapse.until);
   }
 
   isOpen(batch: PolledBatch, index: number): boolean {
@@ -84,7 +88,7 @@ export class LeaseCalls implements ProcessListener {
     this.#lanes.length--;
     if (this.ended) this.#host.dropped(1);
     else this.#marking.done(batch, index);
-    if (this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
+    if (this.#collapse.ordered && !this.#manual) this.#pipeline.recovery.progressed();
   }
 
   settled(lane: Lane): void {
@@ -131,7 +135,7 @@ export class LeaseCalls implements ProcessListener {
     const pipeline = this.#pipeline;
     if (this.ended || batch.owner !== pipeline) return false;
     if (text !== undefined) this.attachText(batch.offsetAt(index), text);
-    this.#marking.through(batch, index, [caller, ...pipeline.pendingCalls]);
+    this.#marking.through(batch, index, [caller, ...pipeline.processor.pending]);
     // A call that runs now started after whatever failed here before (Q5).
     if (caller.lane !== null) {
       caller.lane.failuresInScope = 0;

@@ -12,8 +12,7 @@ import { Marking, resultsRange } from "./marking.ts";
 import type { EncodedMetadata } from "./metadata/encode-metadata.ts";
 import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
-import type { CallContext } from "./process/call-context.ts";
-import { InlineProcessor } from "./process/inline-processor.ts";
+import { type CallGate, InlineProcessor } from "./process/inline-processor.ts";
 import { Instances } from "./process/instances.ts";
 import { OneCall } from "./process/one-call.ts";
 import { Recovery, type RecoveryHost } from "./recovery.ts";
@@ -48,7 +47,8 @@ export class Pipeline implements Runnable, RecoveryHost {
   readonly metadata: CommitMetadata;
   readonly pauses: Pauses;
   readonly latencies: CallLatencies = new CallLatencies();
-  state: LeaseState = "live";
+  readonly gate: CallGate = { open: true };
+  #state: LeaseState = "live";
   /** The start offset is not stored yet (O10): nothing is handed out. */
   gated: boolean;
   highWatermark: number;
@@ -114,6 +114,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     );
     this.pauses = new Pauses(clock, start.paused, (paused) => this.#pauseChanged(paused));
     this.recovery = new Recovery(this, clock, host.events, this.#timers, host.deadLetters);
+    this.regate();
     const calls = new LeaseCalls(this, host, texts);
     this.processor = new InlineProcessor(calls, topic.handler, !topic.manual);
     this.account = host.credit.open(
@@ -144,24 +145,27 @@ export class Pipeline implements Runnable, RecoveryHost {
     // A full map is emptied by the oldest open message alone: it may start, also as a retry.
     return !this.mapFull || this.lanes.readyOffset === this.tracker.committable;
   }
-  /** Asked before every call, so it is cheap; what changes slowly is in `canRun`. */
+  get state(): LeaseState {
+    return this.#state;
+  }
+  set state(state: LeaseState) {
+    this.#state = state;
+    this.regate();
+  }
+  /** What changes slowly is in `canRun`. */
   get mayStart(): boolean {
-    return (
-      this.state === "live" &&
-      !this.pauses.paused &&
-      this.recovery.collapse.mayStart &&
-      (!this.topic.manual || !this.unmarkedFull)
-    );
+    return this.gate.open && (!this.topic.manual || !this.unmarkedFull);
+  }
+  /** Something has changed that calls wait for. */
+  regate(): void {
+    const { pauses, recovery } = this;
+    this.gate.open = this.#state === "live" && !pauses.paused && recovery.collapse.mayStart;
   }
   get unmarkedFull(): boolean {
-    return this.unacknowledged >= this.#host.options.maxUnmarkedMessages;
+    return this.marking.unacknowledged >= this.#host.options.maxUnmarkedMessages;
   }
   get mapFull(): boolean {
     return this.tracker.isFull;
-  }
-  /** Messages whose call ended without a mark. */
-  get unacknowledged(): number {
-    return this.marking.unacknowledged;
   }
   get unfinishedFrom(): number {
     const waiting = this.intake.firstWaitingOffset;
@@ -170,13 +174,6 @@ export class Pipeline implements Runnable, RecoveryHost {
   /** Polled, in a lane or behind an ordered run, running calls included. */
   get unfinished(): number {
     return this.lanes.length + this.intake.waitingMessages;
-  }
-  /** Messages handed to calls that have not ended. */
-  get inFlight(): number {
-    return this.processor.pendingMessages;
-  }
-  get pendingCalls(): ReadonlySet<CallContext> {
-    return this.processor.pending;
   }
 
   // ---- source → group → distribute → schedule ----------------------------------------------------------------
@@ -285,6 +282,7 @@ export class Pipeline implements Runnable, RecoveryHost {
 
   #pauseChanged(paused: boolean): void {
     const { topic, partition } = this.lease;
+    this.regate();
     this.#host.events.emit(paused ? "paused" : "resumed", { topic, partition });
     if (!paused) this.turnSoon();
   }
@@ -353,11 +351,12 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.lanes.startFilling();
     // A handler that closes is counted among the running calls once its own call has begun.
     if (this.#inRun) await Promise.resolve();
-    const before = this.inFlight;
+    const { processor } = this;
+    const before = processor.pendingMessages;
     const busy = this.lanes.running > 0 || this.recovery.dispatches.sending > 0;
     if (busy) await this.#quiet.until(deadlineMs);
-    const abandoned = this.inFlight;
-    for (const call of this.processor.pending) call.abort(new Error("The drain deadline passed"));
+    const abandoned = processor.pendingMessages;
+    for (const call of processor.pending) call.abort(new Error("The drain deadline passed"));
     const hooks = this.instances.runAll(closing ? ["flush", "shutdown"] : ["flush"]);
     await settlesWithin(this.#clock, deadlineMs - this.#clock.now(), hooks);
     this.flush();

@@ -30,6 +30,8 @@ export interface RecoveryHost {
   /** Marks one message alone. */
   markAlone(batch: PolledBatch, index: number): void;
   readonly pauses: Pauses;
+  /** The collapse holds calls back, or does not any more. */
+  regate(): void;
   /** Something may start now. */
   turn(): void;
   /** Something may start after this turn. */
@@ -48,7 +50,7 @@ export type Decision = "retry" | "skip" | { readonly dispatch: string };
  * It decides when lanes go on; it starts no call itself.
  */
 export class Recovery {
-  readonly collapse: CollapseWindow = new CollapseWindow();
+  readonly collapse: CollapseWindow;
   readonly #host: RecoveryHost;
   readonly #clock: Clock;
   readonly #events: Events;
@@ -70,6 +72,7 @@ export class Recovery {
     this.#clock = clock;
     this.#events = events;
     this.#timers = timers;
+    this.collapse = new CollapseWindow(() => host.regate());
     this.dispatches = new Dispatches(host, clock, events, timers, deadLetters, {
       hopeless: (dispatch, error) => this.#onDispatchError(dispatch, error),
       marked: (lane) => this.#resetBudget(lane),

@@ -27,7 +27,7 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     lanesBusy++;
     if (busiest === null || lane.length > busiest.length) busiest = lane;
   }
-  const inFlight = pipeline.inFlight;
+  const inFlight = pipeline.processor.pendingMessages;
   const { until } = pipeline.recovery.collapse;
   const from = position.stored ?? tracker.committable;
   return {
@@ -35,7 +35,7 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
     partition: lease.partition,
     queued: pipeline.unfinished - inFlight,
     inFlight,
-    unacknowledged: pipeline.unacknowledged,
+    unacknowledged: pipeline.marking.unacknowledged,
     committed: position.stored,
     committable: tracker.committable,
     lag: highWatermark < 0 ? null : Math.max(0, highWatermark - from),
@@ -99,7 +99,7 @@ function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Re
 function oldestCall(pipeline: Pipeline, nowMs: number): Reason {
   let oldest = Number.POSITIVE_INFINITY;
   let offset = pipeline.tracker.committable;
-  for (const call of pipeline.pendingCalls) {
+  for (const call of pipeline.processor.pending) {
     if (call.startedMs >= oldest || call.lane === null) continue;
     oldest = call.startedMs;
     offset = call.lane.firstOffset;

@@ -7,8 +7,6 @@ import { show, Validator } from "../validate.ts";
 /** What calls need from the lease they run under. */
 export interface LeaseView {
   readonly groupId: string;
-  /** Another call may start. */
-  readonly mayStart: boolean;
   /** Marks no longer count. */
   readonly ended: boolean;
   readonly draining: boolean;

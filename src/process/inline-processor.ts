@@ -12,8 +12,12 @@ export interface ProcessListener extends LeaseView {
   readonly sliceStartMs: number;
   /** Messages of the next call; 0 while its first message is held. */
   callLength(lane: Lane): number;
-  /** A call of an ended lease holds its key (R6). */
-  isHeld(batch: PolledBatch, index: number): boolean;
+  /** Whether calls may start, apart from what is unmarked: a handler may have closed it. */
+  readonly gate: CallGate;
+  /** As the gate, and no more is unmarked than may be. */
+  readonly mayStart: boolean;
+  /** Keys that calls of ended leases hold (R6). */
+  readonly held: { readonly empty: boolean; blocks(batch: PolledBatch, index: number): boolean };
   /** Its call ended well; the message has left the lane. */
   done(batch: PolledBatch, index: number): void;
   /** Not marked yet: a retry hands over only such messages (E3). */
@@ -30,6 +34,11 @@ export interface ProcessListener extends LeaseView {
   settled(lane: Lane): void;
   /** A consumer for a virtual partition, made on first use (C1). */
   consumerOf(virtualPartition: number): VirtualPartitionConsumer;
+}
+
+/** Kept ready, as it is looked at before every call. */
+export interface CallGate {
+  open: boolean;
 }
 
 /** How many calls may follow one another at once. */
@@ -89,11 +98,13 @@ export class InlineProcessor {
   ): boolean {
     const context = this.#contexts.of(lane.slot);
     const listener = this.#listener;
+    const { gate, held } = listener;
+    const automatic = this.#automatic;
     do {
       if (lane.retryLength > 0 && this.#dropMarked(lane)) continue;
-      if (!listener.mayStart) break;
+      if (!gate.open || !(automatic || listener.mayStart)) break;
       const { batch, index } = lane;
-      if (listener.isHeld(batch, index)) break;
+      if (!held.empty && held.blocks(batch, index)) break;
       context.begin(lane);
       const view = new MessageView(batch, index);
       let result: unknown;

@@ -6,7 +6,10 @@ export type CollapsePhase = "none" | "gathering" | "waiting" | "ordered";
 
 /** The collapse of one topic partition (E2, E6): which offsets run one at a time, and whether calls may start. */
 export class CollapseWindow {
-  phase: CollapsePhase = "none";
+  #phase: CollapsePhase = "none";
+  readonly #changed: () => void;
+  /** Messages below `until` run in offset order. */
+  ordered = false;
   /** Offsets below this one run one at a time; -1 without a collapse, or before the window is set. */
   until = -1;
   /** A failure is what set it off, or came while it gathered. */
@@ -14,14 +17,23 @@ export class CollapseWindow {
   /** Highest offset that a call had and left unfinished: it failed, or was abandoned. */
   #highestLeft = -1;
 
-  /** Calls may start: all, or the next one in offset order. */
-  get mayStart(): boolean {
-    return this.phase === "none" || this.phase === "ordered";
+  /** @param changed The phase is another one. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
   }
 
-  /** Messages below `until` run in offset order. */
-  get ordered(): boolean {
-    return this.phase === "ordered";
+  get phase(): CollapsePhase {
+    return this.#phase;
+  }
+  set phase(phase: CollapsePhase) {
+    this.#phase = phase;
+    this.ordered = phase === "ordered";
+    this.#changed();
+  }
+
+  /** Calls may start: all, or the next one in offset order. */
+  get mayStart(): boolean {
+    return this.ordered || this.#phase === "none";
   }
 
   /** A call has failed while the partition runs in parallel. */

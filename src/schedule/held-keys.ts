@@ -10,10 +10,8 @@ export class HeldKeys {
   readonly #waiters = new Set<() => void>();
   /** Calls whose keys are not known (P2): they hold every key. */
   #everything = 0;
-
-  get empty(): boolean {
-    return this.#everything === 0 && this.#counts.size === 0;
-  }
+  /** Asked for before each call, so kept ready. */
+  empty = true;
 
   blocks(batch: PolledBatch, index: number): boolean {
     if (this.empty) return false;
@@ -30,6 +28,7 @@ export class HeldKeys {
     }
     if (everything) this.#everything++;
     for (const hash of hashes) this.#counts.set(hash, (this.#counts.get(hash) ?? 0) + 1);
+    this.#watch();
     return () => {
       if (everything) this.#everything--;
       for (const hash of hashes) {
@@ -37,8 +36,13 @@ export class HeldKeys {
         if (left === 0) this.#counts.delete(hash);
         else this.#counts.set(hash, left);
       }
+      this.#watch();
       for (const waiter of [...this.#waiters]) waiter();
     };
+  }
+
+  #watch(): void {
+    this.empty = this.#everything === 0 && this.#counts.size === 0;
   }
 
   /** Calls back after each release; the owner removes it. */
