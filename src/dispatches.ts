@@ -65,9 +65,9 @@ export class Dispatches {
     this.#owner = owner;
   }
 
-  /** Messages that wait for a dispatch. */
-  get size(): number {
-    return this.#dispatches.size;
+  /** The collapsed partition waits for one of them, not just its lane. */
+  get holdCollapse(): boolean {
+    return [...this.#dispatches.keys()].some((lane) => !lane.waiting);
   }
 
   has(lane: Lane): boolean {
@@ -109,20 +109,20 @@ export class Dispatches {
     this.sending++;
     dispatch.onItsWay = true;
     dispatch.attempts++;
-    this.#deadLetters!.send({ failure, queue, topic, virtualPartition }).then(
-      (target) => {
-        this.sending--;
-        dispatch.onItsWay = false;
-        this.#dispatched(dispatch, target);
-        this.#host.quiet();
-      },
-      (error: unknown) => {
-        this.sending--;
-        dispatch.onItsWay = false;
-        this.#refused(dispatch, error);
-        this.#host.quiet();
-      },
-    );
+    this.#deadLetters!.send({ failure, queue, topic, virtualPartition })
+      .then(
+        (target) => this.#answered(dispatch, () => this.#dispatched(dispatch, target)),
+        (error: unknown) => this.#answered(dispatch, () => this.#refused(dispatch, error)),
+      )
+      // An error of our own: the lane stays where it is, and the message is not lost.
+      .catch((error: unknown) => this.#host.report(error));
+  }
+
+  #answered(dispatch: Dispatch, act: () => void): void {
+    this.sending--;
+    dispatch.onItsWay = false;
+    act();
+    this.#host.quiet();
   }
 
   #dispatched(dispatch: Dispatch, target: string): void {

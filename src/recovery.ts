@@ -83,7 +83,7 @@ export class Recovery {
 
   /** A call has failed elsewhere in the partition, and its retry has not begun. */
   get failing(): boolean {
-    return this.collapse.phase === "gathering" || this.#host.lanes.waiting > 0;
+    return this.collapse.failing || this.#host.lanes.waiting > 0;
   }
 
   /** A call failed while its lease was live; its messages are still in its lane. */
@@ -154,7 +154,7 @@ export class Recovery {
 
   /** Whether everything below an offset has been polled and has ended. */
   #isThrough(until: number): boolean {
-    return this.#host.unfinishedFrom >= until;
+    return this.#host.lanes.isThrough(until) && this.#host.unfinishedFrom >= until;
   }
 
   #expand(): void {
@@ -281,8 +281,12 @@ export class Recovery {
   /** The lane, or the collapsed partition, goes on behind the message. */
   #release(lane: Lane): void {
     if (this.#host.state !== "live") return;
-    if (lane.waiting) this.#host.lanes.retry(lane, this.#clock.now());
-    this.#goOn();
+    if (!lane.waiting) {
+      this.#goOn();
+      return;
+    }
+    this.#host.lanes.retry(lane, this.#clock.now());
+    this.#host.turn();
   }
 
   // ---- the lease -----------------------------------------------------------------------------------------------
@@ -293,7 +297,7 @@ export class Recovery {
     for (const lane of this.#host.lanes.busy()) {
       if (lane.waiting && !this.dispatches.has(lane)) this.#host.lanes.retry(lane, nowMs);
     }
-    if (this.collapse.phase === "waiting" && this.dispatches.size === 0) this.#goOn();
+    if (this.collapse.phase === "waiting" && !this.dispatches.holdCollapse) this.#goOn();
   }
 }
 

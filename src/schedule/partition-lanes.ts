@@ -124,12 +124,14 @@ export class PartitionLanes {
   /** In a collapse: whether the lowest offset of all lanes is ready, and lies below `until`. */
   hasOrdered(until: number): boolean {
     if (this.running > 0) return false;
-    const first = this.#ready.peek();
-    return (
-      first !== undefined &&
-      first.headOffset < until &&
-      first.headOffset <= this.#lowestAside(first)
-    );
+    const first = this.#ready.peek()?.headOffset ?? until;
+    return first < until && first < this.#lowestHeld();
+  }
+
+  /** Whether no lane has a message below an offset. */
+  isThrough(until: number): boolean {
+    const first = this.#ready.peek()?.headOffset ?? until;
+    return first >= until && this.lowestOffset >= until;
   }
 
   /** Lowest offset in any lane, running calls included; infinity without messages. */
@@ -141,7 +143,8 @@ export class PartitionLanes {
 
   /** How many messages the next call of a lane gets in a collapse: up to the next message of another lane (C1). */
   orderedLength(lane: Lane, until: number): number {
-    const bound = Math.min(until, this.#lowestAside(lane));
+    const next = this.#ready.peek()?.headOffset ?? until;
+    const bound = Math.min(until, next, this.#lowestHeld());
     let length = 0;
     lane.peek(this.callLength(lane), (batch, index) => {
       if (batch.offsetAt(index) < bound) length++;
@@ -149,14 +152,12 @@ export class PartitionLanes {
     return length;
   }
 
-  /** Lowest offset in the other lanes. */
-  #lowestAside(lane: Lane): number {
-    const first = this.#ready.peek();
-    const idle = this.waiting === 0 && this.#blocked.size === 0 && this.#filling.size === 0;
-    if (idle && first !== lane) return first?.headOffset ?? Number.POSITIVE_INFINITY;
+  /** Lowest offset in lanes that are neither ready nor running: they wait for something. */
+  #lowestHeld(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const other of this.busy()) {
-      if (other !== lane) lowest = Math.min(lowest, other.firstOffset);
+    if (this.waiting + this.#blocked.size + this.#filling.size === 0) return lowest;
+    for (const lane of this.busy()) {
+      if (!lane.ready && !lane.running) lowest = Math.min(lowest, lane.firstOffset);
     }
     return lowest;
   }
