@@ -114,7 +114,7 @@ export class LeaseCalls implements ProcessListener {
   redeliver(lane: Lane, call: CallContext, error: Redeliver): void {
     this.#marking.failed(lane);
     this.#pipeline.recovery.started(lane, call.length);
-    this.#pipeline.recovery.redeliver(error);
+    this.#pipeline.recovery.redeliver(lane, error);
   }
 
   pending(call: CallContext, isPending: boolean): void {
