@@ -199,6 +199,8 @@ export class Recovery {
   #decide(lane: Lane, call: CallContext, error: unknown, failures: number): Decision {
     const queue = this.#host.topic.deadLetterQueue;
     if (queue === null || call.length > 1) return "retry";
+    // Its handler has marked it before it threw: it is done.
+    if (!this.#host.marking.isOpen(lane.batch, lane.index)) return "retry";
     const exhausted = (queue.independent ? lane.failures : failures) > queue.maxRetries;
     if (queue.strategy === null) return exhausted ? give(queue) : "retry";
     return this.#ask(queue, this.#failureOf(lane, error));
@@ -291,6 +293,7 @@ export class Recovery {
       this.#goOn();
       return;
     }
+    // The collapse that may hold the others has a back-off of its own.
     this.#host.lanes.retry(lane, this.#clock.now());
     this.#host.turn();
   }
@@ -303,7 +306,7 @@ export class Recovery {
     for (const lane of this.#host.lanes.busy()) {
       if (lane.waiting && !this.dispatches.has(lane)) this.#host.lanes.retry(lane, nowMs);
     }
-    if (this.collapse.phase === "waiting" && !this.dispatches.holdCollapse) this.#goOn();
+    if (this.collapse.phase === "waiting" && !this.dispatches.holdsCollapse) this.#goOn();
   }
 }
 
