@@ -31,11 +31,6 @@ export class CollapseWindow {
     this.#changed();
   }
 
-  /** A call has failed, and others still run. */
-  get failing(): boolean {
-    return this.#failed && this.#phase === "gathering";
-  }
-
   /** Calls may start: all, or the next one in offset order. */
   get mayStart(): boolean {
     return this.ordered || this.#phase === "none";
