@@ -264,8 +264,7 @@ class GroupConsumer implements Consumer {
     this.#committer.close();
     this.#leases.end(leases, null);
     this.#stalls.stop();
-    await this.#leave();
-    await this.#closeDeadLetters();
+    await Promise.all([this.#leave(), this.#closeDeadLetters()]);
     this.#state = "closed";
     const { drained, abandoned } = drain;
     const uncommitted = drain.uncommitted.map(({ topic, partition }) => ({ topic, partition }));

@@ -84,11 +84,11 @@ export class LeaseCalls implements ProcessListener {
 
   // ---- the end of a call -------------------------------------------------------------------------------------
 
-  done(batch: PolledBatch, index: number): void {
+  done(batch: PolledBatch, index: number, handled: boolean): void {
     this.#lanes.length--;
     if (this.ended) this.#host.dropped(1);
     else this.#marking.done(batch, index);
-    if (this.#collapse.ordered && !this.#manual) this.#pipeline.recovery.progressed();
+    if (handled && this.#collapse.ordered && !this.#manual) this.#pipeline.recovery.progressed();
   }
 
   settled(lane: Lane): void {
@@ -114,7 +114,7 @@ export class LeaseCalls implements ProcessListener {
   redeliver(lane: Lane, call: CallContext, error: Redeliver): void {
     this.#marking.failed(lane);
     this.#pipeline.recovery.started(lane, call.length);
-    this.#pipeline.recovery.redeliver(error);
+    this.#pipeline.recovery.redeliver(lane, error);
   }
 
   pending(call: CallContext, isPending: boolean): void {
@@ -135,14 +135,17 @@ export class LeaseCalls implements ProcessListener {
     const pipeline = this.#pipeline;
     if (this.ended || batch.owner !== pipeline) return false;
     if (text !== undefined) this.attachText(batch.offsetAt(index), text);
-    this.#marking.through(batch, index, [caller, ...pipeline.processor.pending]);
-    // A call that runs now started after whatever failed here before (Q5).
-    if (caller.lane !== null) {
-      caller.lane.failuresInScope = 0;
-      if (this.collapsed) pipeline.recovery.progressed();
-    }
+    const marked = this.#marking.through(batch, index, [caller, ...pipeline.processor.pending]);
+    if (marked && caller.lane !== null) this.#progressed(caller.lane, batch, index);
     pipeline.marked();
     return true;
+  }
+
+  /** A running call has marked something: it started after whatever failed in its scope before (Q5). */
+  #progressed(lane: Lane, batch: PolledBatch, index: number): void {
+    if (this.collapsed) this.#pipeline.recovery.progressed();
+    const own = lane.batch.laneKeyAt(lane.index);
+    if (batch.laneKeyAt(index) === own) lane.failuresInScope = 0;
   }
 
   attachText(offset: number, text: string): void {

@@ -41,6 +41,9 @@ export interface RecoveryHost {
   report(error: unknown): void;
 }
 
+/** The least wait before messages that a handler wants again. */
+const REDELIVER_MS = 1;
+
 /** What becomes of a message whose call failed. */
 export type Decision = "retry" | "skip" | { readonly dispatch: string };
 
@@ -119,9 +122,13 @@ export class Recovery {
   }
 
   /** A handler wants its messages again: at once, after a pause, or collapsed (E6). */
-  redeliver(error: Redeliver): void {
-    if (error.pauseMs > 0) this.#host.pauses.pauseFor(error.pauseMs);
-    if (error.collapseUntil !== null) this.collapseUntil(error.collapseUntil);
+  redeliver(lane: Lane, error: Redeliver): void {
+    const { pauseMs, collapseUntil } = error;
+    if (pauseMs > 0) this.#host.pauses.pauseFor(pauseMs);
+    if (collapseUntil !== null) this.collapseUntil(collapseUntil);
+    // A handler that always asks must not keep the event loop to itself (R1).
+    if (this.collapse.phase === "none") this.#retryLane(lane, REDELIVER_MS);
+    else if (this.collapse.ordered) this.#waitThenGoOn(REDELIVER_MS);
   }
 
   /** A call that started after the last failure has marked something (Q5). */
@@ -145,7 +152,7 @@ export class Recovery {
       this.#host.lanes.startFilling();
       this.#host.lanes.collapsed = true;
       this.#tell();
-      if (backOff) this.#waitThenGoOn(this.#attempt);
+      if (backOff) this.#waitThenGoOn(this.#delayMs(this.#attempt));
       this.#attempt = 1;
       if (!backOff) this.#host.turnSoon();
     }
@@ -172,10 +179,9 @@ export class Recovery {
   }
 
   /** The collapsed partition goes on after a back-off; in a drain it waits for its lease to be continued. */
-  #waitThenGoOn(attempt: number): void {
+  #waitThenGoOn(delayMs: number): void {
     this.collapse.phase = "waiting";
-    if (this.#host.state !== "live") return;
-    this.#timers.set(this.#delayMs(attempt), () => this.#goOn());
+    if (this.#host.state === "live") this.#timers.set(delayMs, () => this.#goOn());
   }
 
   #goOn(): void {
@@ -193,6 +199,8 @@ export class Recovery {
   #decide(lane: Lane, call: CallContext, error: unknown, failures: number): Decision {
     const queue = this.#host.topic.deadLetterQueue;
     if (queue === null || call.length > 1) return "retry";
+    // Its handler has marked it before it threw: it is done.
+    if (!this.#host.marking.isOpen(lane.batch, lane.index)) return "retry";
     const exhausted = (queue.independent ? lane.failures : failures) > queue.maxRetries;
     if (queue.strategy === null) return exhausted ? give(queue) : "retry";
     return this.#ask(queue, this.#failureOf(lane, error));
@@ -235,8 +243,8 @@ export class Recovery {
 
   #decided(lane: Lane, call: CallContext, decision: Decision, error: unknown): void {
     if (decision === "retry") {
-      if (this.collapse.phase === "none") this.#retryLane(lane);
-      else this.#waitThenGoOn(lane.failures);
+      if (this.collapse.phase === "none") this.#retryLane(lane, this.#delayMs(lane.failures));
+      else this.#waitThenGoOn(this.#delayMs(lane.failures));
       return;
     }
     if (decision === "skip") {
@@ -249,9 +257,9 @@ export class Recovery {
     this.dispatches.start(lane, failure, call.virtualPartition, decision.dispatch);
   }
 
-  #retryLane(lane: Lane): void {
+  #retryLane(lane: Lane, delayMs: number): void {
     lane.waiting = true;
-    this.#timers.set(this.#delayMs(lane.failures), () => {
+    this.#timers.set(delayMs, () => {
       this.#host.lanes.retry(lane, this.#clock.now());
       this.#host.turn();
     });
@@ -285,6 +293,7 @@ export class Recovery {
       this.#goOn();
       return;
     }
+    // The collapse that may hold the others has a back-off of its own.
     this.#host.lanes.retry(lane, this.#clock.now());
     this.#host.turn();
   }
@@ -297,7 +306,7 @@ export class Recovery {
     for (const lane of this.#host.lanes.busy()) {
       if (lane.waiting && !this.dispatches.has(lane)) this.#host.lanes.retry(lane, nowMs);
     }
-    if (this.collapse.phase === "waiting" && !this.dispatches.holdCollapse) this.#goOn();
+    if (this.collapse.phase === "waiting" && !this.dispatches.holdsCollapse) this.#goOn();
   }
 }
 

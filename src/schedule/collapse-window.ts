@@ -31,14 +31,14 @@ export class CollapseWindow {
     this.#changed();
   }
 
-  /** A call has failed, and others still run. */
-  get failing(): boolean {
-    return this.#failed && this.#phase === "gathering";
-  }
-
   /** Calls may start: all, or the next one in offset order. */
   get mayStart(): boolean {
     return this.ordered || this.#phase === "none";
+  }
+
+  /** A call has failed, and others that started before it may still run. */
+  get failing(): boolean {
+    return this.phase === "gathering" && this.#failed;
   }
 
   /** A call has failed while the partition runs in parallel. */
