@@ -1,6 +1,7 @@
 /**
  * The TypeScript blocks of README.md and docs/ compile for a strict user, and those behind a line
- * `<!-- run -->` run: exit code 0, and the `text` block behind them is what they print.
+ * `<!-- run -->` run: exit code 0, and the `text` block behind them is what they print. So do the files behind
+ * `<!-- run examples/… -->`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
@@ -36,7 +37,16 @@ function examplesOf(document: string): Example[] {
   });
 }
 
+const file = /<!-- run (examples\/\S+) -->\n```text\n([\s\S]*?)```/g;
+
+/** Files of examples/, with what a document says that they print. */
+function filesOf(document: string): (readonly [path: string, output: string])[] {
+  const text = readFileSync(join(root, document), "utf8");
+  return [...text.matchAll(file)].map((found) => [found[1]!, found[2]!]);
+}
+
 const examples = documents.flatMap(examplesOf);
+const files = documents.flatMap(filesOf);
 const directory = mkdtempSync(join(tmpdir(), "headrace-docs-"));
 const entries = JSON.parse(readFileSync(join(root, "jsr.json"), "utf8")).exports as object;
 
@@ -72,6 +82,7 @@ describe("examples of the documents", () => {
   test("are there", () => {
     expect(examples.length).toBeGreaterThan(4);
     expect(examples.some(({ runs }) => runs)).toBe(true);
+    expect(files.map(([path]) => path)).toContain("examples/dead-letters.ts");
   });
 
   test("compile for a strict user", () => {
@@ -83,15 +94,21 @@ describe("examples of the documents", () => {
     expect(status).toBe(0);
   }, 60_000);
 
+  function run(name: string, path: string, output: string | undefined): void {
+    const cwd = join(directory, `run-${name}`);
+    mkdirSync(cwd);
+    const options = { cwd, encoding: "utf8", timeout: 15_000 } as const;
+    const ended = spawnSync(process.execPath, [path], options);
+    expect(ended.stderr).toBe("");
+    expect(ended.status).toBe(0);
+    if (output !== undefined) expect(ended.stdout).toBe(output);
+  }
+
   for (const { name, output } of examples.filter(({ runs }) => runs)) {
-    test(`${name} runs`, () => {
-      const cwd = join(directory, `run-${name}`);
-      mkdirSync(cwd);
-      const options = { cwd, encoding: "utf8", timeout: 15_000 } as const;
-      const ended = spawnSync(process.execPath, [join(directory, `${name}.ts`)], options);
-      expect(ended.stderr).toBe("");
-      expect(ended.status).toBe(0);
-      if (output !== undefined) expect(ended.stdout).toBe(output);
-    });
+    test(`${name} runs`, () => run(name, join(directory, `${name}.ts`), output));
+  }
+
+  for (const [path, output] of files) {
+    test(`${path} runs`, () => run(path.replace("/", "-"), join(root, path), output));
   }
 });
