@@ -19,8 +19,7 @@ export interface StuckCell {
   readonly behindEvery: number;
   /** The broker's limit, in UTF-16 units. */
   readonly maxMetadataLength: number;
-  /** null: the default. */
-  readonly maxInFlightMessages: number | null;
+  readonly maxInFlightMessages: number;
 }
 
 /** A look at the run. Messages, unless something else is said. */
@@ -30,8 +29,9 @@ export interface StuckSample {
   readonly sent: number;
   readonly done: number;
   readonly committed: number;
-  /** The client's high watermark minus the committed offset. */
+  /** Log end minus committed offset; `stats().lag` counts up to the last fetch's end only. */
   readonly lag: number;
+  readonly statsLag: number;
   /** Polled, their call not ended. */
   readonly inFlight: number;
   /** UTF-16 units of the stored map. */
@@ -56,16 +56,15 @@ export interface StuckResult {
   readonly stuckAt: number;
   /** Seconds at which it ended. */
   readonly releasedAt: number;
+  /** Seconds at which everything was committed. */
+  readonly endedAt: number;
   /** How often `explain()` gave each reason while it was stuck, asked ten times a second. */
   readonly reasons: ReadonlyMap<string, number>;
-  /** Highest count of messages that had arrived and were not handled, the stuck key's left out, before the release. */
-  readonly maxInFlight: number;
 }
 
 /** The stuck message comes after so many seconds. */
 const WARM_UP_SECONDS = 3;
 const CONCURRENCY = 200;
-const DEFAULT_BUDGET = 10_000;
 const EXPLAINS_PER_SECOND = 10;
 const NO_TOPIC_ID = new Uint8Array(0);
 /** How long the drain may take before the run counts as hung. */
@@ -130,7 +129,7 @@ class StuckRun {
     this.#count = cell.rate * cell.seconds;
     this.#stuckAt = cell.rate * WARM_UP_SECONDS;
     this.#check = new RunChecker(this.#count, cell.keys);
-    const budget = cell.maxInFlightMessages ?? DEFAULT_BUDGET;
+    const budget = cell.maxInFlightMessages;
     this.#consumer = this.#createConsumer(budget);
     this.#budget = followBudget(this.#consumer, budget);
   }
@@ -182,12 +181,17 @@ class StuckRun {
       this.#release();
       const late = (): boolean => this.#secondsNow() > releasedAt + DRAIN_LIMIT_SECONDS;
       await this.#watch(producer, reader, () => this.#stored === this.#count || late());
+      const endedAt = this.#secondsNow();
       await producer.finished;
       await this.#consumer.close();
       await this.#verify(reader);
-      const { maxInFlight } = this.#check;
-      const [samples, reasons] = [this.#samples, this.#reasons];
-      return { samples, stuckAt: this.#stuckAt, releasedAt, reasons, maxInFlight };
+      return {
+        samples: this.#samples,
+        stuckAt: this.#stuckAt,
+        releasedAt,
+        endedAt,
+        reasons: this.#reasons,
+      };
     } finally {
       producer.stop();
       await reader.close();
@@ -215,27 +219,30 @@ class StuckRun {
       const { reason } = this.#consumer.explain()[0]!;
       const stuck = this.#check.done > this.#stuckAt && producer.sent < this.#count;
       if (stuck) this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
-      if (look % EXPLAINS_PER_SECOND === 0) await this.#sample(producer.sent, reader);
+      if (look % EXPLAINS_PER_SECOND === 0) await this.#sample(producer, reader);
     }
   }
 
   async #sample(
-    sent: number,
+    producer: BackgroundProducer,
     reader: { read(): Promise<{ offset: number; held: number }> },
   ): Promise<void> {
+    // First, so that nothing is told as stored which is not.
+    const stored = await reader.read();
+    const { sent } = producer;
     const { done } = this.#check;
     const stats = this.#consumer.stats().partitions[0]!;
     const { reason, offset = -1, ageMs = 0 } = this.#consumer.explain()[0]!;
     const budget = this.#budget();
     const seconds = this.#secondsNow();
     const cpu = this.#cpuShare();
-    const stored = await reader.read();
     this.#samples.push({
       seconds,
       sent,
       done,
       committed: stored.offset,
-      lag: stats.lag ?? 0,
+      lag: Math.max(0, sent - stored.offset),
+      statsLag: stats.lag ?? 0,
       inFlight: stats.queued + stats.inFlight,
       mapUnits: stats.mapSize,
       held: stored.held,
