@@ -18,7 +18,7 @@ import { runSoak, type SoakCell, type SoakResult, type SoakSample } from "./supp
 const MILLION = 1_000_000;
 /** Growth from the first third to the last that still counts as flat. */
 const MOST_GROWTH = 1.2;
-/** Distinct keys of the first run also tell the exponent's effect: with 0.8 the hottest key has 1.3 % of a million. */
+/** The hottest of a million keys has 1.3 % of the messages. */
 const ZIPF_EXPONENT = 0.8;
 const { values } = parseArgs({
   options: {

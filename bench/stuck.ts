@@ -59,14 +59,16 @@ function perSecond(samples: readonly StuckSample[], at: number): number {
   return (now.done - before.done) / (now.seconds - before.seconds);
 }
 
-/** Every so many, and those in which the budget changes or its map is truncated for the first time. */
-function isRow(samples: readonly StuckSample[], at: number): boolean {
+/** Every so many, and while the message is stuck those in which the budget changes. */
+function isRow({ samples, releasedAt }: StuckResult, at: number): boolean {
+  const { seconds, budget } = samples[at]!;
   const before = samples[at - 1];
-  const every = Math.ceil(samples.length / ROWS);
-  return before === undefined || at % every === 0 || before.budget !== samples[at]!.budget;
+  if (at % Math.ceil(samples.length / ROWS) === 0 || before === undefined) return true;
+  return seconds < releasedAt && before.budget !== budget;
 }
 
-function rows(samples: readonly StuckSample[]): string[] {
+function rows(result: StuckResult): string[] {
+  const { samples } = result;
   const heading = [
     "s",
     "done/s",
@@ -89,12 +91,11 @@ function rows(samples: readonly StuckSample[]): string[] {
     whole(again(sample)),
     whole(sample.budget),
     (sample.memory.heap + sample.memory.external).toFixed(1),
-    sample.memory.rss.toFixed(0),
     `${(sample.cpu * 100).toFixed(0)} %`,
     `${sample.reason} ${sample.offset < 0 ? "" : whole(sample.offset)}, ${whole(sample.ageMs)} ms`,
   ];
-  const body = samples.flatMap((sample, at) => (isRow(samples, at) ? [cellsOf(sample, at)] : []));
-  const names = [...heading, "live MiB", "rss", "cpu", "explain()"];
+  const body = samples.flatMap((sample, at) => (isRow(result, at) ? [cellsOf(sample, at)] : []));
+  const names = [...heading, "live MiB", "cpu", "explain()"];
   const aligns = names.map((name) => (name === "explain()" ? "left" : "right"));
   return table([names, ...body], aligns);
 }
@@ -150,7 +151,7 @@ function print(cell: StuckCell, result: StuckResult): void {
   }
   const { samples, stuckAt } = result;
   console.log(`\n${cell.name}: ${whole(cell.rate)}/s, offset ${whole(stuckAt)} is stuck\n`);
-  for (const line of rows(samples)) console.log(line);
+  for (const line of rows(result)) console.log(line);
   draw(
     "done/s",
     samples.map((_, at) => perSecond(samples, at)),
@@ -158,6 +159,10 @@ function print(cell: StuckCell, result: StuckResult): void {
   draw(
     "in flight",
     samples.map(({ inFlight }) => inFlight),
+  );
+  draw(
+    "budget",
+    samples.map(({ budget }) => budget),
   );
   draw(
     "live KiB",
