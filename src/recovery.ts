@@ -41,9 +41,6 @@ export interface RecoveryHost {
   report(error: unknown): void;
 }
 
-/** The least wait before messages that a handler wants again. */
-const REDELIVER_MS = 1;
-
 /** What becomes of a message whose call failed. */
 export type Decision = "retry" | "skip" | { readonly dispatch: string };
 
@@ -127,8 +124,16 @@ export class Recovery {
     if (pauseMs > 0) this.#host.pauses.pauseFor(pauseMs);
     if (collapseUntil !== null) this.collapseUntil(collapseUntil);
     // A handler that always asks must not keep the event loop to itself (R1).
-    if (this.collapse.phase === "none") this.#retryLane(lane, REDELIVER_MS);
-    else if (this.collapse.ordered) this.#waitThenGoOn(REDELIVER_MS);
+    const { phase } = this.collapse;
+    if (phase === "none") lane.waiting = true;
+    else if (phase === "ordered") this.collapse.phase = "waiting";
+    this.#clock.defer(() => {
+      if (this.#host.state !== "live") return;
+      if (phase === "ordered") this.#goOn();
+      if (phase !== "none" || !lane.waiting) return;
+      this.#host.lanes.retry(lane, this.#clock.now());
+      this.#host.turn();
+    });
   }
 
   /** A call that started after the last failure has marked something (Q5). */
