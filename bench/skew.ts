@@ -12,6 +12,7 @@ import type { VirtualPartitionsOptions } from "../src/options.ts";
 import { memorySource } from "../src/testing/index.ts";
 import { RunChecker } from "./support/check.ts";
 import { median, takeTurns } from "./support/rounds.ts";
+import { zipfKeys } from "./support/zipf-keys.ts";
 
 const COUNT = 10_000;
 const WORK_MS = 2;
@@ -20,28 +21,6 @@ const { values } = parseArgs({
   options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "3" } },
 });
 const encoder = new TextEncoder();
-
-/** Keys by Zipf's law: key i comes with weight 1 / (i + 1)^s. Seeded: every run has the same. */
-function zipfKeys(count: number, keys: number, exponent: number): number[] {
-  const cumulative = new Float64Array(keys);
-  let sum = 0;
-  for (let i = 0; i < keys; i++) {
-    sum += 1 / (i + 1) ** exponent;
-    cumulative[i] = sum;
-  }
-  let state = 12345;
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const at = (state / 2 ** 32) * sum;
-    let low = 0;
-    for (let high = keys - 1; low < high; ) {
-      const middle = (low + high) >> 1;
-      if (cumulative[middle]! < at) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  });
-}
 
 /** What one handler call really takes when `atOnce` of them wait: timers round up and queue. */
 async function workMs(atOnce: number): Promise<number> {
@@ -109,7 +88,7 @@ const cells = [
   { name: "even", exponent: 0, keys: 200, lanes: 16 },
 ];
 for (const cell of cells) {
-  const keys = zipfKeys(COUNT, cell.keys, cell.exponent);
+  const keys = Array.from({ length: COUNT }, zipfKeys(cell.keys, cell.exponent));
   const counts = new Map<number, number>();
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
   const hottest = Math.max(...counts.values());

@@ -33,15 +33,26 @@ export async function withBroker<R>(run: (bootstrap: string) => Promise<R>): Pro
   }
 }
 
+/** Makes a new, empty topic and answers its name. */
+export async function makeTopic(
+  bootstrap: string,
+  name: string,
+  numPartitions: number,
+): Promise<string> {
+  const topic = `bench-${name}-${Date.now()}`;
+  const admin = client(bootstrap).admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic, numPartitions }] });
+  await admin.disconnect();
+  return topic;
+}
+
 /** Makes a new topic with `count` records and answers its name. */
 export async function fillTopic(bootstrap: string, name: string, fill: Fill): Promise<string> {
-  const topic = `bench-${name}-${Date.now()}`;
-  const kafka = client(bootstrap);
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: fill.partitions ?? 1 }] });
-  await admin.disconnect();
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const topic = await makeTopic(bootstrap, name, fill.partitions ?? 1);
+  const producer = client(bootstrap).producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
   await producer.connect();
   for (let next = 0; next < fill.count; ) {
     const size = Math.min(2000, fill.count - next);
@@ -53,4 +64,20 @@ export async function fillTopic(bootstrap: string, name: string, fill: Fill): Pr
   }
   await producer.disconnect();
   return topic;
+}
+
+/** Runs with a topic and deletes it: for topics too large to be left behind. */
+export async function deletingTopic<R>(
+  bootstrap: string,
+  topic: string,
+  run: () => Promise<R>,
+): Promise<R> {
+  try {
+    return await run();
+  } finally {
+    const admin = client(bootstrap).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await admin.disconnect();
+  }
 }
