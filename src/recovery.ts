@@ -80,7 +80,7 @@ export class Recovery {
 
   /** A call has failed elsewhere in the partition, and its retry has not begun. */
   get failing(): boolean {
-    return this.collapse.phase === "gathering" || this.#host.lanes.waiting > 0;
+    return this.collapse.failing || this.#host.lanes.waiting > 0;
   }
 
   /** A call failed while its lease was live; its messages are still in its lane. */

@@ -21,6 +21,10 @@ export const ALL_EVENTS: readonly ConsumerEventName[] = [
   "distributed",
   "processed",
   "failed",
+  "collapsed",
+  "expanded",
+  "deadLettered",
+  "skipped",
   "marked",
   "committed",
   "offsetReset",
@@ -209,4 +213,12 @@ export function range(count: number): number[] {
 /** `count` records, each with a key of its own. */
 export function keys(count: number, prefix = "k"): string[] {
   return range(count).map((i) => `${prefix}${i}`);
+}
+
+/** Lanes that a test chooses: the key's first byte names the virtual partition, so "0" to "9" are numbers. */
+export function laneByKey(maxPartitions: number): {
+  maxPartitions: number;
+  reducer: (key: unknown) => number;
+} {
+  return { maxPartitions, reducer: (key) => ((key as Uint8Array)[0]! % 48) % maxPartitions };
 }
