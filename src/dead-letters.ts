@@ -1,3 +1,4 @@
+import { FencedError } from "./errors.ts";
 import type { Failure } from "./options.ts";
 import { deadLetterRecord } from "./process/dead-letter-record.ts";
 import { encodeRecord } from "./produce/encode-record.ts";
@@ -14,6 +15,8 @@ export interface DeadLetter {
   /** The topic, where the queue's `map` does not name another one. */
   readonly topic: string;
   readonly virtualPartition: number;
+  /** The lease is over: nothing is sent any more (Q6). */
+  readonly isOver: () => boolean;
 }
 
 /** Writes dead letters: one record at a time, acknowledged by all replicas before it counts (Q4). */
@@ -53,6 +56,7 @@ export class DeadLetters {
    *
    * @returns The topic it went to.
    * @throws What `map` throws, and {@link HeadraceError} when the record was not acknowledged.
+   * @throws {FencedError} When the lease ended before the record could be sent.
    */
   async send(letter: DeadLetter): Promise<string> {
     const { failure, queue, virtualPartition } = letter;
@@ -72,6 +76,11 @@ export class DeadLetters {
         ? failure.partition % count
         : this.#byKey.calculatePartitionId(topic, { topic, key, value }, count);
     const partition = mapped?.partition ?? own;
+    // The sink may have taken its time to open.
+    if (letter.isOver()) {
+      const where = `${failure.topic}#${failure.partition}@${failure.offset}`;
+      throw new FencedError(`Cannot dead-letter as the lease must be live: received ${where}`);
+    }
     const [outcome] = await sink.send([{ topic, partition, records: [record] }]);
     if (outcome !== undefined && "error" in outcome) throw outcome.error;
     return topic;

@@ -22,6 +22,8 @@ export interface Dispatch {
   attempts: number;
   /** The request has no answer yet. */
   onItsWay: boolean;
+  /** Why the last request failed; null before the first answer. */
+  error: string | null;
 }
 
 /** Whoever decides what becomes of failures. */
@@ -46,8 +48,6 @@ export class Dispatches {
   readonly #dispatches = new Map<Lane, Dispatch>();
   /** Requests without an answer. */
   sending = 0;
-  /** Why the last dispatch failed; null after one that did not (`explain()`). */
-  error: string | null = null;
 
   constructor(
     host: RecoveryHost,
@@ -65,9 +65,15 @@ export class Dispatches {
     this.#owner = owner;
   }
 
-  /** Messages that wait for a dispatch. */
-  get size(): number {
-    return this.#dispatches.size;
+  /** Why a message that waits could not be dispatched; null when there is none (`explain()`). */
+  get error(): string | null {
+    for (const { error } of this.#dispatches.values()) if (error !== null) return error;
+    return null;
+  }
+
+  /** The collapsed partition waits for a dispatch, and not just a lane of it. */
+  get holdsCollapse(): boolean {
+    return [...this.#dispatches.keys()].some((lane) => !lane.waiting);
   }
 
   has(lane: Lane): boolean {
@@ -82,7 +88,7 @@ export class Dispatches {
   start(lane: Lane, failure: Failure, virtualPartition: number, topic: string): void {
     const { batch, index } = lane;
     const place = { lane, batch, index, failure, virtualPartition };
-    const dispatch: Dispatch = { ...place, topic, attempts: 0, onItsWay: false };
+    const dispatch: Dispatch = { ...place, topic, attempts: 0, onItsWay: false, error: null };
     this.#dispatches.set(lane, dispatch);
     this.#send(dispatch);
   }
@@ -109,7 +115,8 @@ export class Dispatches {
     this.sending++;
     dispatch.onItsWay = true;
     dispatch.attempts++;
-    this.#deadLetters!.send({ failure, queue, topic, virtualPartition }).then(
+    const isOver = (): boolean => this.#ended;
+    this.#deadLetters!.send({ failure, queue, topic, virtualPartition, isOver }).then(
       (target) => {
         this.sending--;
         dispatch.onItsWay = false;
@@ -129,7 +136,6 @@ export class Dispatches {
     const { lane, batch, index, failure } = dispatch;
     // Nothing that comes after the end of the lease counts; the headers tell the duplicate (Q4).
     if (this.#ended) return;
-    this.error = null;
     this.#host.markAlone(batch, index);
     this.#owner.marked(lane);
     const { topic, partition, offset } = failure;
@@ -139,7 +145,7 @@ export class Dispatches {
 
   #refused(dispatch: Dispatch, error: unknown): void {
     if (this.#ended) return;
-    this.error = errorInfo(error).message;
+    dispatch.error = errorInfo(error).message;
     this.#host.report(error);
     const hopeless = HeadraceError.is(error) && !error.retriable;
     const decision = hopeless ? this.#owner.hopeless(dispatch, error) : "retry";
@@ -184,13 +190,15 @@ export class Dispatches {
         return;
       }
       try {
-        const letter = { failure, queue, topic: queue.topic, virtualPartition };
+        const isOver = (): boolean => this.#ended;
+        const letter = { failure, queue, topic: queue.topic, virtualPartition, isOver };
         const target = await this.#deadLetters!.send(letter);
         if (this.#ended) break;
         this.#host.markAlone(batch, index);
         this.#events.emit("deadLettered", { topic, partition, offset, target });
         return;
       } catch (cause) {
+        if (this.#ended) break;
         this.#host.report(cause);
       }
       const delayMs = this.#delayMs(attempts);

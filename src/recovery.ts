@@ -27,6 +27,7 @@ export interface RecoveryHost {
   readonly highestDone: number;
   /** Lowest offset whose call has not ended: polled, or still to be polled. */
   readonly unfinishedFrom: number;
+  readonly marking: { isOpen(batch: PolledBatch, index: number): boolean };
   /** Marks one message alone. */
   markAlone(batch: PolledBatch, index: number): void;
   readonly pauses: Pauses;
@@ -190,6 +191,8 @@ export class Recovery {
   #decide(lane: Lane, call: CallContext, error: unknown, failures: number): Decision {
     const queue = this.#host.topic.deadLetterQueue;
     if (queue === null || call.length > 1) return "retry";
+    // Its handler has marked it before it threw: it is done.
+    if (!this.#host.marking.isOpen(lane.batch, lane.index)) return "retry";
     const exhausted = (queue.independent ? lane.failures : failures) > queue.maxRetries;
     if (queue.strategy === null) return exhausted ? give(queue) : "retry";
     return this.#ask(queue, this.#failureOf(lane, error));
@@ -278,8 +281,13 @@ export class Recovery {
   /** The lane, or the collapsed partition, goes on behind the message. */
   #release(lane: Lane): void {
     if (this.#host.state !== "live") return;
-    if (lane.waiting) this.#host.lanes.retry(lane, this.#clock.now());
-    this.#goOn();
+    if (!lane.waiting) {
+      this.#goOn();
+      return;
+    }
+    // The collapse that may hold the others has a back-off of its own.
+    this.#host.lanes.retry(lane, this.#clock.now());
+    this.#host.turn();
   }
 
   // ---- the lease -----------------------------------------------------------------------------------------------
@@ -290,7 +298,7 @@ export class Recovery {
     for (const lane of this.#host.lanes.busy()) {
       if (lane.waiting && !this.dispatches.has(lane)) this.#host.lanes.retry(lane, nowMs);
     }
-    if (this.collapse.phase === "waiting" && this.dispatches.size === 0) this.#goOn();
+    if (this.collapse.phase === "waiting" && !this.dispatches.holdsCollapse) this.#goOn();
   }
 }
 
