@@ -80,11 +80,11 @@ export class LeaseCalls implements ProcessListener {
 
   // ---- the end of a call -------------------------------------------------------------------------------------
 
-  done(batch: PolledBatch, index: number): void {
+  done(batch: PolledBatch, index: number, handled: boolean): void {
     this.#lanes.length--;
     if (this.ended) this.#host.dropped(1);
     else this.#marking.done(batch, index);
-    if (this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
+    if (handled && this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
   }
 
   settled(lane: Lane): void {
@@ -131,14 +131,17 @@ export class LeaseCalls implements ProcessListener {
     const pipeline = this.#pipeline;
     if (this.ended || batch.owner !== pipeline) return false;
     if (text !== undefined) this.attachText(batch.offsetAt(index), text);
-    this.#marking.through(batch, index, [caller, ...pipeline.pendingCalls]);
-    // A call that runs now started after whatever failed here before (Q5).
-    if (caller.lane !== null) {
-      caller.lane.failuresInScope = 0;
-      if (this.collapsed) pipeline.recovery.progressed();
-    }
+    const marked = this.#marking.through(batch, index, [caller, ...pipeline.pendingCalls]);
+    if (marked && caller.lane !== null) this.#progressed(caller.lane, batch, index);
     pipeline.marked();
     return true;
+  }
+
+  /** A running call has marked something: it started after whatever failed in its scope before (Q5). */
+  #progressed(lane: Lane, batch: PolledBatch, index: number): void {
+    if (this.collapsed) this.#pipeline.recovery.progressed();
+    const own = lane.batch.laneKeyAt(lane.index);
+    if (batch.laneKeyAt(index) === own) lane.failuresInScope = 0;
   }
 
   attachText(offset: number, text: string): void {

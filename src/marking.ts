@@ -68,12 +68,17 @@ export class Marking {
     this.#results.apply();
   }
 
-  /** O2: marks a message and every earlier one that was handed to the same lane. */
-  through(batch: PolledBatch, index: number, calls: Iterable<MarkingCall>): void {
+  /**
+   * O2: marks a message and every earlier one that was handed to the same lane.
+   *
+   * @returns false when all of them were marked before.
+   */
+  through(batch: PolledBatch, index: number, calls: Iterable<MarkingCall>): boolean {
     const key = batch.laneKeyAt(index);
     const offset = batch.offsetAt(index);
+    let marked = false;
     const mark = (one: number): void => {
-      if (one <= offset) this.#tracker.mark(one);
+      if (one <= offset && this.#tracker.mark(one)) marked = true;
     };
     const markFront = (lane: Lane, length: number): void => {
       if (lane.batch.laneKeyAt(lane.index) !== key) return;
@@ -87,6 +92,7 @@ export class Marking {
     }
     this.#handed?.takeThrough(key, offset, mark);
     mark(offset);
+    return marked;
   }
 
   /** Marks one message, and no other. */

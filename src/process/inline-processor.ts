@@ -14,8 +14,12 @@ export interface ProcessListener extends LeaseView {
   callLength(lane: Lane): number;
   /** A call of an ended lease holds its key (R6). */
   isHeld(batch: PolledBatch, index: number): boolean;
-  /** Its call ended well; the message has left the lane. */
-  done(batch: PolledBatch, index: number): void;
+  /**
+   * The message has left the lane.
+   *
+   * @param handled Its call ended well; false: it was marked before, and is not handed over again.
+   */
+  done(batch: PolledBatch, index: number, handled: boolean): void;
   /** Not marked yet: a retry hands over only such messages (E3). */
   isOpen(batch: PolledBatch, index: number): boolean;
   /** A call failed while its lease was live; its messages are still in the lane. */
@@ -106,7 +110,7 @@ export class InlineProcessor {
       }
       context.end();
       this.#shift(lane);
-      listener.done(batch, index);
+      listener.done(batch, index, true);
     } while (budget.spend() && lane.length > 0);
     return false;
   }
@@ -174,7 +178,7 @@ export class InlineProcessor {
     for (let i = 0; i < length; i++) {
       const { batch, index } = lane;
       this.#shift(lane);
-      this.#listener.done(batch, index);
+      this.#listener.done(batch, index, true);
     }
   }
 
@@ -200,15 +204,15 @@ export class InlineProcessor {
     const { batch, index } = lane;
     if (this.#listener.isOpen(batch, index)) return false;
     this.#shift(lane, false);
-    this.#listener.done(batch, index);
+    this.#listener.done(batch, index, false);
     return true;
   }
 
   /** @param progress A call has succeeded: the budget of the lane's retries is whole again (Q5). */
   #shift(lane: Lane, progress = this.#automatic): void {
     lane.shift();
+    if (progress) lane.failuresInScope = 0;
     if (lane.retryLength === 0) return;
-    if (progress || lane.length === 0) lane.failuresInScope = 0;
     lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
   }
 }

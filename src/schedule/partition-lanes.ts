@@ -217,6 +217,8 @@ export class PartitionLanes {
     const wasEmpty = lane.length === 0;
     lane.add(batch, start, end);
     if (wasEmpty) {
+      // The lane belonged to another key, whose failures do not count here (Q5).
+      if (this.#perKey) lane.failuresInScope = 0;
       if (this.#rules.maxWaitMs > 0) lane.filledSinceMs = batch.polledAtMs;
       this.#makeReady(lane, batch.polledAtMs);
     } else if (this.#filling.has(lane) && lane.length >= this.#rules.maxMessages) {

@@ -5,11 +5,7 @@ import type { Batch, Message, MessageContext } from "../../src/types.ts";
 import { DEAD, HeldSink, poisonous, textOf } from "./held-sink.ts";
 import { laneByKey, makeRig, TOPIC, withRig } from "./rig.ts";
 
-const _WHERE = [{ topic: TOPIC, partition: 0 }];
 const RETRY = { backoffMs: 100, multiplier: 1, maxBackoffMs: 100, jitter: 0 };
-
-const _count = (offsets: readonly number[], offset: number): number =>
-  offsets.filter((one) => one === offset).length;
 
 describe("dead letters", () => {
   test("Q1: after the first attempt and maxRetries retries it is dispatched, marked, and work goes on", async () => {
