@@ -1,4 +1,4 @@
-import { FencedError } from "./errors.ts";
+import { leaseOverError } from "./lease-over-error.ts";
 import type { Failure } from "./options.ts";
 import { deadLetterRecord } from "./process/dead-letter-record.ts";
 import { encodeRecord } from "./produce/encode-record.ts";
@@ -77,10 +77,7 @@ export class DeadLetters {
         : this.#byKey.calculatePartitionId(topic, { topic, key, value }, count);
     const partition = mapped?.partition ?? own;
     // The sink may have taken its time to open.
-    if (letter.isOver()) {
-      const where = `${failure.topic}#${failure.partition}@${failure.offset}`;
-      throw new FencedError(`Cannot dead-letter as the lease must be live: received ${where}`);
-    }
+    if (letter.isOver()) throw leaseOverError(failure.topic, failure.partition, failure.offset);
     const [outcome] = await sink.send([{ topic, partition, records: [record] }]);
     if (outcome !== undefined && "error" in outcome) throw outcome.error;
     return topic;

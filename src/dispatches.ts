@@ -1,7 +1,8 @@
 import type { DeadLetters } from "./dead-letters.ts";
-import { errorInfo, FencedError, HeadraceError } from "./errors.ts";
+import { errorInfo, HeadraceError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Lane } from "./lane.ts";
+import { leaseOverError } from "./lease-over-error.ts";
 import { MessageView } from "./message.ts";
 import type { Failure } from "./options.ts";
 import type { PolledBatch } from "./polled-batch.ts";
@@ -46,6 +47,8 @@ export class Dispatches {
   readonly #deadLetters: DeadLetters | null;
   readonly #owner: DispatchOwner;
   readonly #dispatches = new Map<Lane, Dispatch>();
+  /** End the back-offs of `deadLetter()` early. */
+  readonly #backOffs = new Set<() => void>();
   /** Requests without an answer. */
   sending = 0;
 
@@ -98,6 +101,24 @@ export class Dispatches {
     for (const [lane, { onItsWay }] of this.#dispatches) {
       if (!onItsWay) this.#dispatches.delete(lane);
     }
+  }
+
+  /** The lease is over: calls that wait for a back-off go on, and are told. */
+  end(): void {
+    for (const goOn of this.#backOffs) goOn();
+  }
+
+  /** Of a running call, so a drain does not end it; the end of the lease does. */
+  #backOff(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        this.#clock.clearTimer(timer);
+        this.#backOffs.delete(goOn);
+        resolve();
+      };
+      const timer = this.#clock.setTimer(goOn, ms);
+      this.#backOffs.add(goOn);
+    });
   }
 
   #release(lane: Lane): void {
@@ -201,10 +222,8 @@ export class Dispatches {
         if (this.#ended) break;
         this.#host.report(cause);
       }
-      const delayMs = this.#delayMs(attempts);
-      await new Promise<void>((resolve) => this.#clock.setTimer(resolve, delayMs));
+      await this.#backOff(this.#delayMs(attempts));
     }
-    const where = `${topic}#${partition}@${offset}`;
-    throw new FencedError(`Cannot dead-letter as the lease must be live: received ${where}`);
+    throw leaseOverError(topic, partition, offset);
   }
 }

@@ -106,9 +106,12 @@ export class ProduceError extends HeadraceError {
   }
 }
 
+/** Longest pause that can be asked for: as long as timers reach. */
+const MAX_PAUSE_MS = 2 ** 31 - 1;
+
 /** What {@link Redeliver} can ask for beside another delivery. */
 export interface RedeliverOptions {
-  /** Milliseconds that the topic partition pauses first. Default 0. */
+  /** Milliseconds that the topic partition pauses first, 0…2,147,483,647. Default 0. */
   pauseMs?: number;
   /** The topic partition collapses up to and including this offset. */
   collapseUntil?: number;
@@ -118,7 +121,7 @@ export interface RedeliverOptions {
  * Thrown by a handler that wants the unmarked messages of its call again (E6): no attempt is counted, and nothing goes
  * to the dead letter queue.
  *
- * @throws {RangeError} For a wait or an offset that is not an integer from 0 up.
+ * @throws {RangeError} For a wait or an offset that is not an integer from 0 up, or too large.
  */
 export class Redeliver extends HeadraceError {
   readonly pauseMs: number;
@@ -130,11 +133,8 @@ export class Redeliver extends HeadraceError {
       retriable: true,
     });
     const { pauseMs = 0, collapseUntil = null } = options;
-    for (const [name, value] of Object.entries({ pauseMs, collapseUntil })) {
-      if (value === null || (Number.isSafeInteger(value) && value >= 0)) continue;
-      const rule = `${name} must be an integer from 0 up`;
-      throw new RangeError(`Cannot redeliver as ${rule}: received ${String(value)}`);
-    }
+    checkPart("pauseMs", pauseMs, MAX_PAUSE_MS);
+    if (collapseUntil !== null) checkPart("collapseUntil", collapseUntil, Number.MAX_SAFE_INTEGER);
     this.pauseMs = pauseMs;
     this.collapseUntil = collapseUntil;
   }
@@ -143,6 +143,12 @@ export class Redeliver extends HeadraceError {
   static isRedeliver(value: unknown): value is Redeliver {
     return HeadraceError.is(value) && value.code === "HEADRACE_REDELIVER";
   }
+}
+
+function checkPart(name: string, value: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= most) return;
+  const rule = `${name} must be an integer from 0 to ${most}`;
+  throw new RangeError(`Cannot redeliver as ${rule}: received ${String(value)}`);
 }
 
 /** A rule that headrace relies on does not hold: a bug, never the user's fault. */

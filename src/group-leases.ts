@@ -117,6 +117,8 @@ export class GroupLeases {
     const opened = this.#open(lease, opening, source, null);
     source.seek(lease, offset);
     if (flowPaused) source.resume(lease);
+    // A handler's pause ends with the lease's work; the user's does not.
+    if (pauses.paused && !pauses.user) this.#host.events.emit("resumed", { topic, partition });
     this.#committer.changed(opened.position, true);
   }
 

@@ -1,5 +1,6 @@
 import type { Redeliver } from "./errors.ts";
 import type { Lane } from "./lane.ts";
+import { leaseOverError } from "./lease-over-error.ts";
 import type { OffsetTexts } from "./mark/offset-texts.ts";
 import type { Marking } from "./marking.ts";
 import { checkUserText } from "./metadata/check-user-text.ts";
@@ -163,7 +164,14 @@ export class LeaseCalls implements ProcessListener {
     if (!this.ended) this.#pipeline.pauses.pauseFor(ms);
   }
 
-  deadLetter(batch: PolledBatch, index: number, call: CallContext, reason: string): Promise<void> {
-    return this.#pipeline.recovery.dispatches.deadLetter(batch, index, call, reason);
+  async deadLetter(
+    batch: PolledBatch,
+    index: number,
+    call: CallContext,
+    reason: string,
+  ): Promise<void> {
+    if (batch.owner !== this.#pipeline)
+      throw leaseOverError(batch.topic, batch.partition, batch.offsetAt(index));
+    await this.#pipeline.recovery.dispatches.deadLetter(batch, index, call, reason);
   }
 }

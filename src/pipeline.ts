@@ -58,7 +58,6 @@ export class Pipeline implements Runnable, RecoveryHost {
   progressMs: number;
   sliceStartMs = 0;
   readonly account: CreditAccount;
-
   readonly #host: PipelineHost;
   readonly #clock: Clock;
   readonly processor: InlineProcessor;
@@ -285,12 +284,13 @@ export class Pipeline implements Runnable, RecoveryHost {
   #pauseChanged(paused: boolean): void {
     const { topic, partition } = this.lease;
     this.#host.events.emit(paused ? "paused" : "resumed", { topic, partition });
-    if (!paused) this.turnSoon();
+    if (paused) this.lanes.startFilling();
+    else this.turnSoon();
   }
   turn(): void {
     this.#host.scheduler.turn();
   }
-  /** Only after a turn that is running: it does not see what was changed behind it. */
+  /** After a turn that is running: it does not see what was changed behind it. */
   turnSoon(): void {
     this.#clock.defer(() => this.#host.scheduler.turn());
   }
@@ -378,10 +378,11 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.state = "ended";
     this.#timers.clear();
     this.pauses.end();
+    this.recovery.dispatches.end();
     this.#host.scheduler.remove(this);
     this.#host.credit.close(this.account);
     if (!this.#inRun) this.holds.end(this.processor.pending);
-    for (const call of this.processor.pending) call.abort(new Error("The lease is over"));
+    this.processor.end(new Error("The lease is over"));
     this.instances.run("revoked").catch((error) => this.#host.report(error));
   }
 

@@ -81,7 +81,7 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     if (message === undefined) {
       return this.lane !== null && this.markLast(this.lane, metadata);
     }
-    const { batch, index } = originOf("markAsConsumed", message);
+    const { batch, index } = originOf("mark a message", message);
     return this.lease.markThrough(batch, index, this, metadata);
   }
 
@@ -129,17 +129,18 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     if (this.lane !== null) this.lease.attachText(this.lastOffsetOf(this.lane), text);
   }
   async deadLetter(message: Message<T>, reason = "dead-lettered by its handler"): Promise<void> {
-    const { batch, index } = originOf("deadLetter", message);
+    const { batch, index } = originOf("dead-letter a message", message);
+    if (this.lane === null) return;
     await this.lease.deadLetter(batch, index, this, reason);
   }
 }
 
-function originOf(method: string, message: object): { batch: PolledBatch; index: number } {
+function originOf(act: string, message: object): { batch: PolledBatch; index: number } {
   const known = typeof message === "object" && message !== null;
   const origin = known ? MessageView.origin(message) : undefined;
   if (origin !== undefined) return origin;
   throw new TypeError(
-    `Cannot mark as ${method} needs a message that headrace handed over: received ${show(message)}`,
+    `Cannot ${act} as it must be one that headrace handed over: received ${show(message)}`,
   );
 }
 

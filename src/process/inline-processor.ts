@@ -28,7 +28,7 @@ export interface ProcessListener extends LeaseView {
   abandoned(lane: Lane, call: CallContext): void;
   /** The handler wants its messages again (E6); they are still in the lane. */
   redeliver(lane: Lane, call: CallContext, error: Redeliver): void;
-  /** A call returned a promise, or a call that did has ended. */
+  /** A call returned a promise; or one that did has ended, or its lease has. */
   pending(call: CallContext, isPending: boolean): void;
   /** A call that returned a promise has ended. */
   settled(lane: Lane): void;
@@ -167,6 +167,14 @@ export class InlineProcessor {
         this.#listener.settled(lane);
       },
     );
+  }
+
+  /** The lease is over: signals abort, and nobody waits for these calls any more. */
+  end(reason: unknown): void {
+    for (const call of this.pending) {
+      this.#listener.pending(call, false);
+      call.abort(reason);
+    }
   }
 
   #settle(call: CallContext): void {

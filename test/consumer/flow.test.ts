@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { fakeClock } from "../../src/testing/fake-clock.ts";
 import { memorySource } from "../../src/testing/memory-source.ts";
-import type { Batch, Clock, Message } from "../../src/types.ts";
+import type { Batch, Message } from "../../src/types.ts";
 import { Calls, keys, makeRig, range, TOPIC, withRig } from "./rig.ts";
+import { WorkClock } from "./work-clock.ts";
 
 const WHERE = [{ topic: TOPIC, partition: 0 }];
 
@@ -218,34 +219,6 @@ describe("budgets", () => {
     });
   });
 });
-
-/** A clock on which every handler call takes some time, and whose turns of the event loop are counted. */
-class WorkClock implements Clock {
-  #nowMs = 0;
-  readonly burstsMs: number[] = [0];
-  work(ms: number): void {
-    this.#nowMs += ms;
-    this.burstsMs[this.burstsMs.length - 1]! += ms;
-  }
-  now(): number {
-    return this.#nowMs;
-  }
-  wallTime(): number {
-    return this.#nowMs;
-  }
-  setTimer(callback: () => void, ms: number): unknown {
-    return setTimeout(callback, ms);
-  }
-  clearTimer(handle: unknown): void {
-    clearTimeout(handle as ReturnType<typeof setTimeout>);
-  }
-  defer(callback: () => void): void {
-    setImmediate(() => {
-      this.burstsMs.push(0);
-      callback();
-    });
-  }
-}
 
 describe("the event loop", () => {
   const forms: [string, (work: () => void) => () => void | Promise<void>][] = [
