@@ -43,6 +43,11 @@ export class CommitMetadata {
     this.#maxLength = options.maxMetadataLength;
   }
 
+  /** The user's text as the next commit carries it. */
+  get userText(): string | null {
+    return this.#texts.at(this.#tracker.committable);
+  }
+
   /** P1: what the map says is done is never seen again, not even by the partitioner. */
   withoutDone(given: SourceBatch): SourceBatch {
     const { inherited } = this;

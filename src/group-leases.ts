@@ -106,7 +106,8 @@ export class GroupLeases {
       throw new FencedError(`Cannot seek as the partition must be assigned: received ${where}`);
     }
     const { lease, account, gated, highWatermark, pauses, metadata } = record.pipeline;
-    const { offsetMetadata } = record.pipeline;
+    // What was said since the assignment would be lost with the lease's work (O7).
+    const offsetMetadata = metadata.userText;
     const flowPaused = account.paused;
     this.#end(record);
     // Still nothing is stored: now this offset is the start that must be, before anything is handed out (O10).

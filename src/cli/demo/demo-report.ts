@@ -96,8 +96,8 @@ function notes({ serial, restarted, messages, keys, busiestKey }: DemoResult): s
   if (restarted.handledTwice > 0) {
     const again = plural(restarted.handledTwice, "order");
     lines.push(
-      `Kill: ${again} done above the stored offset ${count(restarted.resumedAt)} came again, in turn:`,
-      "at least once, as a stored offset alone cannot say what is done above it.",
+      `Kill: ${again} that had finished after the last commit came again, in turn;`,
+      `the others done above the stored offset ${count(restarted.resumedAt)} were skipped.`,
     );
   }
   return lines;
