@@ -137,7 +137,6 @@ export class Dispatches {
     dispatch.onItsWay = true;
     dispatch.attempts++;
     const isOver = (): boolean => this.#ended;
-<<<<<<< HEAD
     this.#deadLetters!.send({ failure, queue, topic, virtualPartition, isOver })
       .then(
         (target) => this.#answered(dispatch, () => this.#dispatched(dispatch, target)),
@@ -152,22 +151,6 @@ export class Dispatches {
     dispatch.onItsWay = false;
     act();
     this.#host.quiet();
-=======
-    this.#deadLetters!.send({ failure, queue, topic, virtualPartition, isOver }).then(
-      (target) => {
-        this.sending--;
-        dispatch.onItsWay = false;
-        this.#dispatched(dispatch, target);
-        this.#host.quiet();
-      },
-      (error: unknown) => {
-        this.sending--;
-        dispatch.onItsWay = false;
-        this.#refused(dispatch, error);
-        this.#host.quiet();
-      },
-    );
->>>>>>> wt-rules
   }
 
   #dispatched(dispatch: Dispatch, target: string): void {

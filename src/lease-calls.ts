@@ -89,11 +89,7 @@ export class LeaseCalls implements ProcessListener {
     this.#lanes.length--;
     if (this.ended) this.#host.dropped(1);
     else this.#marking.done(batch, index);
-<<<<<<< HEAD
     if (handled && this.#collapse.ordered && !this.#manual) this.#pipeline.recovery.progressed();
-=======
-    if (handled && this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
->>>>>>> wt-rules
   }
 
   settled(lane: Lane): void {
@@ -140,11 +136,7 @@ export class LeaseCalls implements ProcessListener {
     const pipeline = this.#pipeline;
     if (this.ended || batch.owner !== pipeline) return false;
     if (text !== undefined) this.attachText(batch.offsetAt(index), text);
-<<<<<<< HEAD
     const marked = this.#marking.through(batch, index, [caller, ...pipeline.processor.pending]);
-=======
-    const marked = this.#marking.through(batch, index, [caller, ...pipeline.pendingCalls]);
->>>>>>> wt-rules
     if (marked && caller.lane !== null) this.#progressed(caller.lane, batch, index);
     pipeline.marked();
     return true;

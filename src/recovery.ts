@@ -27,7 +27,6 @@ export interface RecoveryHost {
   readonly marking: Marking;
   /** Lowest offset whose call has not ended: polled, or still to be polled. */
   readonly unfinishedFrom: number;
-  readonly marking: { isOpen(batch: PolledBatch, index: number): boolean };
   /** Marks one message alone. */
   markAlone(batch: PolledBatch, index: number): void;
   readonly pauses: Pauses;

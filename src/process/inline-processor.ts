@@ -12,17 +12,12 @@ export interface ProcessListener extends LeaseView {
   readonly sliceStartMs: number;
   /** Messages of the next call; 0 while its first message is held. */
   callLength(lane: Lane): number;
-<<<<<<< HEAD
   /** Whether calls may start, apart from what is unmarked: a handler may have closed it. */
   readonly gate: CallGate;
   /** As the gate, and no more is unmarked than may be. */
   readonly mayStart: boolean;
   /** Keys that calls of ended leases hold (R6). */
   readonly held: { readonly empty: boolean; blocks(batch: PolledBatch, index: number): boolean };
-=======
-  /** A call of an ended lease holds its key (R6). */
-  isHeld(batch: PolledBatch, index: number): boolean;
->>>>>>> wt-rules
   /**
    * The message has left the lane.
    *

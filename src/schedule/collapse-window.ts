@@ -41,11 +41,6 @@ export class CollapseWindow {
     return this.phase === "gathering" && this.#failed;
   }
 
-  /** A call has failed, and others that started before it may still run. */
-  get failing(): boolean {
-    return this.phase === "gathering" && this.#failed;
-  }
-
   /** A call has failed while the partition runs in parallel. */
   failed(highestOffset: number): void {
     this.started(highestOffset);

@@ -9,7 +9,7 @@ describe("CollapseWindow", () => {
       [5, -1, 20, 21],
       [0, -1, -1, 1],
     ] as const) {
-      const window = new CollapseWindow();
+      const window = new CollapseWindow(() => {});
       expect([window.mayStart, window.ordered, window.failing]).toEqual([true, false, false]);
       window.failed(failed);
       window.started(left);
@@ -20,12 +20,12 @@ describe("CollapseWindow", () => {
       window.phase = "ordered";
       expect([window.mayStart, window.ordered]).toEqual([true, true]);
       window.end();
-      expect([window.phase, window.until]).toEqual(["none", -1]);
+      expect(window).toMatchObject({ phase: "none", until: -1 });
     }
   });
 
   test("E6: a request collapses up to and including its offset, the highest of several, without a back-off", () => {
-    const window = new CollapseWindow();
+    const window = new CollapseWindow(() => {});
     window.request(7);
     window.request(9);
     window.request(3);
@@ -42,7 +42,7 @@ describe("CollapseWindow", () => {
       [100, 101],
       [2, 8],
     ] as const) {
-      const window = new CollapseWindow();
+      const window = new CollapseWindow(() => {});
       window.request(requested);
       window.failed(7);
       expect(window.failing).toBe(true);
@@ -52,7 +52,7 @@ describe("CollapseWindow", () => {
   });
 
   test("E2: a second collapse knows what had started before, and nothing of the first one's request", () => {
-    const window = new CollapseWindow();
+    const window = new CollapseWindow(() => {});
     window.failed(7);
     window.request(50);
     window.set(8);
