@@ -3,7 +3,6 @@ import type { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
 import { type EncodedMetadata, encodeMetadata } from "./metadata/encode-metadata.ts";
 import { joinRuns } from "./metadata/join-runs.ts";
-
 import { withoutDone } from "./selected-records.ts";
 import type { SourceBatch } from "./source/source.ts";
 
@@ -41,6 +40,11 @@ export class CommitMetadata {
     this.topicId = start.topicId ?? NO_ID;
     this.inherited = start.completed;
     this.#maxLength = options.maxMetadataLength;
+  }
+
+  /** The user's text, as a commit made now would carry it; null without one. */
+  get userText(): string | null {
+    return this.#texts.at(this.#tracker.committable);
   }
 
   /** P1: what the map says is done is never seen again, not even by the partitioner. */
