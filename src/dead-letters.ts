@@ -1,3 +1,4 @@
+import { FencedError } from "./errors.ts";
 import type { Failure } from "./options.ts";
 import { deadLetterRecord } from "./process/dead-letter-record.ts";
 import { encodeRecord } from "./produce/encode-record.ts";
@@ -14,6 +15,8 @@ export interface DeadLetter {
   /** The topic, where the queue's `map` does not name another one. */
   readonly topic: string;
   readonly virtualPartition: number;
+  /** Asked in the tick that sends: nothing is dispatched after the lease was lost (Q6). */
+  readonly mayStillSend: () => boolean;
 }
 
 /** Writes dead letters: one record at a time, acknowledged by all replicas before it counts (Q4). */
@@ -52,7 +55,8 @@ export class DeadLetters {
    * Writes one record. No retry.
    *
    * @returns The topic it went to.
-   * @throws What `map` throws, and {@link HeadraceError} when the record was not acknowledged.
+   * @throws What `map` throws, {@link FencedError} when the lease has ended meanwhile, and {@link HeadraceError} when
+   *   the record was not acknowledged.
    */
   async send(letter: DeadLetter): Promise<string> {
     const { failure, queue, virtualPartition } = letter;
@@ -72,6 +76,12 @@ export class DeadLetters {
         ? failure.partition % count
         : this.#byKey.calculatePartitionId(topic, { topic, key, value }, count);
     const partition = mapped?.partition ?? own;
+    if (!letter.mayStillSend()) {
+      const where = `${failure.topic}#${failure.partition}@${failure.offset}`;
+      throw new FencedError(
+        `Cannot dead-letter as the lease must not have ended: received ${where}`,
+      );
+    }
     const [outcome] = await sink.send([{ topic, partition, records: [record] }]);
     if (outcome !== undefined && "error" in outcome) throw outcome.error;
     return topic;

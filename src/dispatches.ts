@@ -74,9 +74,16 @@ export class Dispatches {
     return this.#dispatches.has(lane);
   }
 
+  /** The collapsed partition waits for one of them; others hold their lane alone. */
+  get collapsed(): boolean {
+    return [...this.#dispatches.keys()].some((lane) => !lane.waiting);
+  }
+
   get #ended(): boolean {
     return this.#host.state === "ended";
   }
+
+  readonly #mayStillSend = (): boolean => !this.#ended;
 
   /** Sends the first message of a lane to a dead letter topic. */
   start(lane: Lane, failure: Failure, virtualPartition: number, topic: string): void {
@@ -109,7 +116,8 @@ export class Dispatches {
     this.sending++;
     dispatch.onItsWay = true;
     dispatch.attempts++;
-    this.#deadLetters!.send({ failure, queue, topic, virtualPartition }).then(
+    const letter = { failure, queue, topic, virtualPartition, mayStillSend: this.#mayStillSend };
+    this.#deadLetters!.send(letter).then(
       (target) => {
         this.sending--;
         dispatch.onItsWay = false;
@@ -184,13 +192,15 @@ export class Dispatches {
         return;
       }
       try {
-        const letter = { failure, queue, topic: queue.topic, virtualPartition };
+        const place = { failure, queue, topic: queue.topic, virtualPartition };
+        const letter = { ...place, mayStillSend: this.#mayStillSend };
         const target = await this.#deadLetters!.send(letter);
         if (this.#ended) break;
         this.#host.markAlone(batch, index);
         this.#events.emit("deadLettered", { topic, partition, offset, target });
         return;
       } catch (cause) {
+        if (this.#ended) break;
         this.#host.report(cause);
       }
       const delayMs = this.#delayMs(attempts);

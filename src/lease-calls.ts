@@ -81,10 +81,15 @@ export class LeaseCalls implements ProcessListener {
   // ---- the end of a call -------------------------------------------------------------------------------------
 
   done(batch: PolledBatch, index: number): void {
+    this.dropped(batch, index);
+    if (this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
+  }
+
+  /** Its mark was made by a call that failed, or by one that ended long ago: no progress (Q5). */
+  dropped(batch: PolledBatch, index: number): void {
     this.#lanes.length--;
     if (this.ended) this.#host.dropped(1);
     else this.#marking.done(batch, index);
-    if (this.collapsed && !this.#manual) this.#pipeline.recovery.progressed();
   }
 
   settled(lane: Lane): void {

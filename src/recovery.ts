@@ -3,6 +3,7 @@ import { type Dispatch, Dispatches } from "./dispatches.ts";
 import { errorInfo, type Redeliver } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Lane } from "./lane.ts";
+import type { Marking } from "./marking.ts";
 import { MessageView } from "./message.ts";
 import type { Failure } from "./options.ts";
 import type { LeaseState } from "./pipeline-host.ts";
@@ -22,10 +23,11 @@ export interface RecoveryHost {
   readonly lease: Lease;
   readonly topic: ResolvedTopic;
   readonly lanes: PartitionLanes;
+  readonly marking: Marking;
   readonly state: LeaseState;
   /** Highest offset whose call has ended well; -1 before the first. */
   readonly highestDone: number;
-  /** Lowest offset whose call has not ended: polled, or still to be polled. */
+  /** Lowest offset that must still be handled: polled and neither marked nor in a call that has ended, or to be polled. */
   readonly unfinishedFrom: number;
   /** Marks one message alone. */
   markAlone(batch: PolledBatch, index: number): void;
@@ -87,6 +89,7 @@ export class Recovery {
   failed(lane: Lane, call: CallContext, error: unknown): void {
     const { lease, topic } = this.#host;
     const { ordered } = this.collapse;
+    this.started(lane, call.length);
     this.#events.emit("failed", {
       topic: lease.topic,
       partition: lease.partition,
@@ -106,7 +109,7 @@ export class Recovery {
       // All that fail before the window is set are one attempt.
       if (this.collapse.phase !== "gathering" || this.#failures === 0) this.#failures++;
       this.#attempt = Math.max(this.#attempt, lane.failures);
-      this.collapse.failed(lastOffset(lane, call.length));
+      this.collapse.failed();
     }
   }
 
@@ -190,6 +193,8 @@ export class Recovery {
   #decide(lane: Lane, call: CallContext, error: unknown, failures: number): Decision {
     const queue = this.#host.topic.deadLetterQueue;
     if (queue === null || call.length > 1) return "retry";
+    // Its handler has marked it: it is done, and leaves its lane as the next call begins.
+    if (!this.#host.marking.isOpen(lane.batch, lane.index)) return "retry";
     const exhausted = (queue.independent ? lane.failures : failures) > queue.maxRetries;
     if (queue.strategy === null) return exhausted ? give(queue) : "retry";
     return this.#ask(queue, this.#failureOf(lane, error));
@@ -278,8 +283,13 @@ export class Recovery {
   /** The lane, or the collapsed partition, goes on behind the message. */
   #release(lane: Lane): void {
     if (this.#host.state !== "live") return;
-    if (lane.waiting) this.#host.lanes.retry(lane, this.#clock.now());
-    this.#goOn();
+    if (!lane.waiting) {
+      this.#goOn();
+      return;
+    }
+    // Another lane's dead letter: a collapse that began meanwhile keeps its back-off.
+    this.#host.lanes.retry(lane, this.#clock.now());
+    this.#host.turn();
   }
 
   // ---- the lease -----------------------------------------------------------------------------------------------
@@ -290,7 +300,7 @@ export class Recovery {
     for (const lane of this.#host.lanes.busy()) {
       if (lane.waiting && !this.dispatches.has(lane)) this.#host.lanes.retry(lane, nowMs);
     }
-    if (this.collapse.phase === "waiting" && this.dispatches.size === 0) this.#goOn();
+    if (this.collapse.phase === "waiting" && !this.dispatches.collapsed) this.#goOn();
   }
 }
 

@@ -16,6 +16,8 @@ export interface ProcessListener extends LeaseView {
   isHeld(batch: PolledBatch, index: number): boolean;
   /** Its call ended well; the message has left the lane. */
   done(batch: PolledBatch, index: number): void;
+  /** It was marked while its call failed, and has left the lane without another call. */
+  dropped(batch: PolledBatch, index: number): void;
   /** Not marked yet: a retry hands over only such messages (E3). */
   isOpen(batch: PolledBatch, index: number): boolean;
   /** A call failed while its lease was live; its messages are still in the lane. */
@@ -200,15 +202,16 @@ export class InlineProcessor {
     const { batch, index } = lane;
     if (this.#listener.isOpen(batch, index)) return false;
     this.#shift(lane, false);
-    this.#listener.done(batch, index);
+    this.#listener.dropped(batch, index);
     return true;
   }
 
   /** @param progress A call has succeeded: the budget of the lane's retries is whole again (Q5). */
   #shift(lane: Lane, progress = this.#automatic): void {
     lane.shift();
+    if (progress) lane.failuresInScope = 0;
     if (lane.retryLength === 0) return;
-    if (progress || lane.length === 0) lane.failuresInScope = 0;
+    if (lane.length === 0) lane.failuresInScope = 0;
     lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
   }
 }
