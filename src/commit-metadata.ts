@@ -3,7 +3,6 @@ import type { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
 import { type EncodedMetadata, encodeMetadata } from "./metadata/encode-metadata.ts";
 import { joinRuns } from "./metadata/join-runs.ts";
-
 import { withoutDone } from "./selected-records.ts";
 import type { SourceBatch } from "./source/source.ts";
 

@@ -106,10 +106,10 @@ export class GroupLeases {
       throw new FencedError(`Cannot seek as the partition must be assigned: received ${where}`);
     }
     const { lease, account, gated, highWatermark, pauses, metadata } = record.pipeline;
-    // What was said since the assignment would be lost with the lease's work (O7).
-    const offsetMetadata = metadata.userText;
     const flowPaused = account.paused;
     this.#end(record);
+    // What was read at assignment may be long overwritten. Asked at the end, which applies the last results.
+    const offsetMetadata = metadata.userText;
     // Still nothing is stored: now this offset is the start that must be, before anything is handed out (O10).
     const opening = {
       ...{ offset, gated, highWatermark, offsetMetadata },

@@ -61,6 +61,23 @@ export class Lane {
     return this.#batch!.offsetAt(this.index);
   }
 
+  /** Offset of the first message that is open; infinity without one. O(messages before it). */
+  firstOpen(isOpen: (batch: PolledBatch, index: number) => boolean): number {
+    let batch = this.#batch;
+    let position = this.#position;
+    let end = this.#end;
+    for (let next = 0; batch !== null; next++) {
+      for (; position < end; position++) {
+        const index = batch.order[position]!;
+        if (isOpen(batch, index)) return batch.offsetAt(index);
+      }
+      const segment = this.#more[next];
+      if (segment === undefined) break;
+      ({ batch, start: position, end } = segment);
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
   add(batch: PolledBatch, start: number, end: number): void {
     this.length += end - start;
     if (this.#batch === null) {

@@ -167,8 +167,8 @@ export class Pipeline implements Runnable, RecoveryHost {
     return this.tracker.isFull;
   }
   get unfinishedFrom(): number {
-    const waiting = this.intake.firstWaitingOffset;
-    return Math.min(this.lanes.lowestOffset, waiting, this.tracker.nextOffset);
+    const open = this.lanes.lowestOpen((batch, index) => this.marking.isOpen(batch, index));
+    return Math.min(open, this.intake.firstWaitingOffset, this.tracker.nextOffset);
   }
   /** Polled, in a lane or behind an ordered run, running calls included. */
   get unfinished(): number {

@@ -25,7 +25,7 @@ export interface RecoveryHost {
   readonly lanes: PartitionLanes;
   readonly state: LeaseState;
   readonly marking: Marking;
-  /** Lowest offset whose call has not ended: polled, or still to be polled. */
+  /** Lowest offset that must still be handled: polled and neither marked nor in a call that has ended, or to be polled. */
   readonly unfinishedFrom: number;
   /** Marks one message alone. */
   markAlone(batch: PolledBatch, index: number): void;
@@ -90,6 +90,7 @@ export class Recovery {
   failed(lane: Lane, call: CallContext, error: unknown): void {
     const { lease, topic } = this.#host;
     const { ordered } = this.collapse;
+    this.started(lane, call.length);
     this.#events.emit("failed", {
       topic: lease.topic,
       partition: lease.partition,
@@ -109,7 +110,7 @@ export class Recovery {
       // All that fail before the window is set are one attempt.
       if (this.collapse.phase !== "gathering" || this.#failures === 0) this.#failures++;
       this.#attempt = Math.max(this.#attempt, lane.failures);
-      this.collapse.failed(lastOffset(lane, call.length));
+      this.collapse.failed();
     }
   }
 
@@ -166,7 +167,12 @@ export class Recovery {
 
   /** Whether everything below an offset has been polled and has ended. */
   #isThrough(until: number): boolean {
-    return this.#host.lanes.isThrough(until) && this.#host.unfinishedFrom >= until;
+    const { lanes, marking } = this.#host;
+    const { next } = lanes;
+    // Mostly so: no look at all lanes.
+    const more = next !== undefined && next.headOffset < until;
+    if (more && marking.isOpen(next.batch, next.index)) return false;
+    return this.#host.unfinishedFrom >= until;
   }
 
   #expand(): void {

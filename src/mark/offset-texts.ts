@@ -10,6 +10,8 @@ export class OffsetTexts {
   readonly #exact: boolean;
   /** What holds below all attached texts: the text read at assignment, later the one last committed. */
   #text: string | null;
+  /** `exact`: the message that #text was attached to; -1 for the text read at assignment. */
+  #textOffset = -1;
   /** `exact`: texts by offset, ascending. */
   #attached: { offset: number; text: string }[] = [];
 
@@ -25,6 +27,8 @@ export class OffsetTexts {
       this.#text = text;
       return;
     }
+    // A message that is marked once more does not take the place of a higher one that is committed.
+    if (offset < this.#textOffset) return;
     const attached = this.#attached;
     let at = attached.length;
     while (at > 0 && attached[at - 1]!.offset > offset) at--;
@@ -37,8 +41,11 @@ export class OffsetTexts {
   at(committable: number): string | null {
     let below = 0;
     while (below < this.#attached.length && this.#attached[below]!.offset < committable) below++;
-    if (below > 0) this.#text = this.#attached[below - 1]!.text;
-    this.#attached.splice(0, below);
+    if (below > 0) {
+      this.#text = this.#attached[below - 1]!.text;
+      this.#textOffset = this.#attached[below - 1]!.offset;
+      this.#attached.splice(0, below);
+    }
     return this.#text;
   }
 }

@@ -54,11 +54,15 @@ export interface EncodedMetadata {
  * O(runs that fit + units).
  */
 export function encodeMetadata(input: MetadataInput, format: MetadataFormat): EncodedMetadata {
-  const userText = input.userText ?? "";
-  const capacity = bodyCapacity(format.maxLength, format.form, userText);
+  const { form, maxLength } = format;
   const message = create(EnvelopeSchema, { baseOffset: BigInt(input.offset) });
   if (input.segmentation !== null) message.segmentation = segmentationOf(input.segmentation);
   const plain = toBinary(EnvelopeSchema, message);
+  const given = input.userText ?? "";
+  // Nobody can attach so long a text (O7), but a broker may refuse it: then the map, which stays true, takes its place.
+  const userText = plain.length <= bodyCapacity(maxLength, form, given) ? given : "";
+  const lost = userText !== given;
+  const capacity = bodyCapacity(maxLength, form, userText);
   // What guards a map costs room, and is of no use without one.
   message.mapForm = MAP_FORM;
   message.logEnd = BigInt(Math.max(0, input.logEnd));
@@ -68,19 +72,14 @@ export function encodeMetadata(input: MetadataInput, format: MetadataFormat): En
   if (map.completed > 0) {
     message.map = map.bytes;
     const body = toBinary(EnvelopeSchema, message);
-    const text = writeEnvelope(body, format.form, input.offset, userText);
-    return { text, completed: map.completed, truncated: map.truncated };
+    const text = writeEnvelope(body, form, input.offset, userText);
+    return { text, completed: map.completed, truncated: map.truncated || lost };
   }
   if (userText === "" && input.segmentation === null) {
-    return { text: "", completed: 0, truncated: map.truncated };
+    return { text: "", completed: 0, truncated: map.truncated || lost };
   }
-  // Nobody can attach so long a text (O7); a long version of the segmentation can take its place, though.
-  const kept = plain.length <= capacity ? userText : "";
-  const lost = kept !== userText;
-  if (plain.length > bodyCapacity(format.maxLength, format.form, kept)) {
-    return { text: "", completed: 0, truncated: true };
-  }
-  const text = writeEnvelope(plain, format.form, input.offset, kept);
+  if (plain.length > capacity) return { text: "", completed: 0, truncated: true };
+  const text = writeEnvelope(plain, form, input.offset, userText);
   return { text, completed: 0, truncated: map.truncated || lost };
 }
 

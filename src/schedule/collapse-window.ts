@@ -42,8 +42,7 @@ export class CollapseWindow {
   }
 
   /** A call has failed while the partition runs in parallel. */
-  failed(highestOffset: number): void {
-    this.started(highestOffset);
+  failed(): void {
     this.#failed = true;
     this.phase = "gathering";
   }

@@ -128,16 +128,20 @@ export class PartitionLanes {
     return first < until && first < this.#lowestHeld();
   }
 
-  /** Whether no lane has a message below an offset. */
-  isThrough(until: number): boolean {
-    const first = this.#ready.peek()?.headOffset ?? until;
-    return first >= until && this.lowestOffset >= until;
+  /** The ready lane with the lowest offset, left where it is. */
+  get next(): Lane | undefined {
+    return this.#ready.peek();
   }
 
-  /** Lowest offset in any lane, running calls included; infinity without messages. */
-  get lowestOffset(): number {
+  /**
+   * Lowest offset in any lane that is not marked, running calls included; infinity without such messages.
+   *
+   * @param isOpen Not marked. Only messages of failed calls can be, and those that run.
+   * O(lanes + marked messages at their fronts).
+   */
+  lowestOpen(isOpen: (batch: PolledBatch, index: number) => boolean): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const lane of this.busy()) lowest = Math.min(lowest, lane.firstOffset);
+    for (const lane of this.busy()) lowest = Math.min(lowest, lane.firstOpen(isOpen));
     return lowest;
   }
 

@@ -11,7 +11,8 @@ describe("CollapseWindow", () => {
     ] as const) {
       const window = new CollapseWindow(() => {});
       expect([window.mayStart, window.ordered, window.failing]).toEqual([true, false, false]);
-      window.failed(failed);
+      window.started(failed);
+      window.failed();
       window.started(left);
       expect([window.mayStart, window.failing, window.until]).toEqual([false, true, -1]);
       expect(window.set(done)).toBe(true);
@@ -44,7 +45,8 @@ describe("CollapseWindow", () => {
     ] as const) {
       const window = new CollapseWindow(() => {});
       window.request(requested);
-      window.failed(7);
+      window.started(7);
+      window.failed();
       expect(window.failing).toBe(true);
       expect(window.set(3)).toBe(true);
       expect(window.until).toBe(until);
@@ -53,11 +55,13 @@ describe("CollapseWindow", () => {
 
   test("E2: a second collapse knows what had started before, and nothing of the first one's request", () => {
     const window = new CollapseWindow(() => {});
-    window.failed(7);
+    window.started(7);
+    window.failed();
     window.request(50);
     window.set(8);
     window.end();
-    window.failed(3);
+    window.started(3);
+    window.failed();
     expect(window.set(9)).toBe(true);
     expect(window.until).toBe(10);
   });

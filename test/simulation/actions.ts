@@ -27,6 +27,11 @@ const ACTIONS: readonly (readonly [weight: number, act: Action])[] = [
   [2, markLate],
   [0.5, commit],
   [0.4, checkCommits],
+  [3, answerLetter],
+  [1, leaveLock],
+  [0.3, trim],
+  [0.5, writeForeign],
+  [0.1, mislead],
 ];
 
 /** Makes one step. */
@@ -68,16 +73,17 @@ function produce(world: World): void {
     return {
       key: key === 0 ? null : `k${key}`,
       poison: rules.poison && random.chance(0.05),
+      toxic: random.chance(world.scenario.toxic),
       gap: random.chance(0.05) ? random.integer(1, 2) : 0,
     };
   });
   let next = partition.logEnd;
-  const inputs = drawn.map(({ key, poison, gap }) => {
+  const inputs = drawn.map(({ key, poison, toxic, gap }) => {
     const offset = next + gap;
     next = offset + 1;
     // Without virtual partitions all messages of a partition are in one order.
     const orderKey = rules.distribution === "single" ? "*" : (key ?? "null");
-    records.push({ offset, key: orderKey, poison });
+    records.push({ offset, key: orderKey, poison, toxic });
     return { key, value: poison ? "poison" : "fine", offset };
   });
   partition.logEnd = next;
@@ -96,11 +102,11 @@ function settleCall(world: World): void {
   const { random, pending } = world;
   if (pending.length === 0) return;
   const [one] = pending.splice(random.integer(0, pending.length - 1), 1);
-  one!.settle(!random.chance(world.scenario.behaviour.fail));
+  one!.settle(one!.member.handlers.drawResult(one!.call));
 }
 
 function passTime(world: World): Promise<void> {
-  const ms = world.random.pick([1, 10, 50, 100, 100, 200, 400, 1000, 5000]);
+  const ms = world.random.pick([1, 10, 50, 100, 100, 200, 400, 1000, 5000, 60_000]);
   world.note(() => `${ms} ms`);
   return world.settle(ms);
 }
@@ -132,7 +138,7 @@ async function settleSuspended(world: World): Promise<void> {
   const { pending } = world;
   for (const one of pending.filter(({ call }) => call.period.state === "suspended")) {
     pending.splice(pending.indexOf(one), 1);
-    one.settle(true);
+    one.settle("ok");
     await world.settle(0);
   }
   await world.settle(200);
@@ -227,4 +233,63 @@ async function checkCommits(world: World): Promise<void> {
   for (const release of world.releases.splice(0)) release();
   for (let i = 0; i < 8; i++) await world.settle(1000);
   world.checkCommitted();
+}
+
+function answerLetter(world: World): void {
+  world.note(() => "a letter goes on");
+  world.letters.answerOne();
+}
+
+function leaveLock(world: World): void {
+  const { locks, random } = world;
+  if (locks.length > 0) locks.splice(random.integer(0, locks.length - 1), 1)[0]!();
+}
+
+/** Retention drops what lies below; what was polled stays in memory. */
+function trim(world: World): void {
+  const partition = world.random.pick(world.partitions);
+  const { topic, partition: index, records, logStart, logEnd } = partition;
+  const to = Math.min(logEnd, logStart + world.random.integer(1, 20));
+  world.note(() => `trim ${partition.name} to ${to}`);
+  world.memory.trim(topic, index, to);
+  partition.logStart = to;
+  const kept = records.filter(({ offset }) => offset >= to);
+  records.splice(0, records.length, ...kept);
+}
+
+/** Another program writes the group's offset while nobody owns the partition: damage, nonsense, out of range. */
+function writeForeign(world: World): void {
+  const { random, memory, groupId } = world;
+  const free = world.partitions.filter((one) => world.isFree(one) && one.committed !== null);
+  if (free.length === 0) return;
+  const partition = random.pick(free);
+  const { topic, partition: index, logEnd, metadata } = partition;
+  if (random.chance(0.2)) {
+    const beyond = random.pick([-1, logEnd + 3]);
+    partition.committed = beyond < 0 ? null : beyond;
+    // Until somebody reads it, the log may have grown so far.
+    partition.skippedBelow = Math.max(partition.skippedBelow, beyond);
+    // Whoever starts anew starts at the log's start; what was done counts no more.
+    partition.metadata = "";
+  } else partition.metadata = random.pick(DAMAGES)(metadata, random.integer(0, metadata.length));
+  const offset = partition.committed ?? -1;
+  world.note(() => `foreign ${partition.name} ${offset} ${JSON.stringify(partition.metadata)}`);
+  memory.setCommitted(groupId, topic, index, offset, partition.metadata);
+}
+
+const DAMAGES: readonly ((metadata: string, at: number) => string)[] = [
+  () => "",
+  () => "user text",
+  () => "bmV2ZXIgd3JpdHRlbiBieSB1cw==",
+  (metadata) => `${metadata}\u0000\u0000`,
+  (metadata) => metadata.slice(0, -1),
+  (metadata, at) => metadata.slice(0, at),
+  (metadata, at) => `${metadata.slice(0, at)}\u0141${metadata.slice(at + 1)}`,
+  (metadata, at) => metadata.slice(at) + metadata.slice(0, at),
+];
+
+/** A source that breaks its contract: the consumer must stop (R8), or drop what is no news. */
+function mislead(world: World): void {
+  const open = openMembers(world);
+  if (open.length > 0) world.mislead(world.random.pick(open));
 }

@@ -3,8 +3,12 @@
  * nothing of the pipeline. Numbers are those of the invariants in the architecture document.
  */
 import type { CommitOutcome } from "../../src/source/source.ts";
-import { Period, type SimCall, type SimMessage, type SimPartition, Violation } from "./period.ts";
-import { RETRY, type TopicRules } from "./scenario.ts";
+import { checkBounds, checkCollapse, checkLane, checkOrder } from "./call-rules.ts";
+import { checkMap, checkText, readMetadata } from "./commit-rules.ts";
+import { demand } from "./demand.ts";
+import { backoffMs, FailureModel } from "./failure-model.ts";
+import { Period, type SimCall, type SimMessage, type SimPartition } from "./period.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** A member as the checker sees it. */
 export interface SimMember {
@@ -15,23 +19,36 @@ export interface SimMember {
   readonly running: Set<SimCall>;
   /** Messages whose call ended well after their lease (R3). */
   dropped: number;
+  /** Dead letters whose topic is asked for first: they are on their way, though not seen. */
+  askingTopics: number;
 }
 
-export function demand(holds: boolean, what: () => string): asserts holds {
-  if (!holds) throw new Violation(what());
+/** How a call ended. */
+export type SimResult =
+  | "ok"
+  | "failed"
+  | { readonly pauseMs: number; readonly collapseUntil: number | null };
+
+/** What a handler sees of its lease. */
+export interface SeenContext {
+  readonly virtualPartition: number;
+  readonly attempt: number;
+  readonly collapsed: boolean;
 }
 
 export class Checker {
   readonly members: Map<number, SimMember> = new Map();
   /** Periods that have not ended. */
   readonly periods: Set<Period> = new Set();
-  readonly #maxUnmarked: number;
-  readonly #now: () => number;
+  readonly failures: FailureModel;
+  readonly scenario: Scenario;
+  readonly now: () => number;
   #calls = 0;
 
-  constructor(maxUnmarkedMessages: number, now: () => number) {
-    this.#maxUnmarked = maxUnmarkedMessages;
-    this.#now = now;
+  constructor(scenario: Scenario, now: () => number) {
+    this.scenario = scenario;
+    this.now = now;
+    this.failures = new FailureModel(now);
   }
 
   /** Calls so far. */
@@ -41,29 +58,81 @@ export class Checker {
 
   // ---- the source's side -------------------------------------------------------------------------------------
 
-  /** A lease begins, or a seek. */
-  begin(member: number, partition: SimPartition, start: number, gated: boolean): Period {
-    const period = new Period(member, partition, start, gated);
+  /** O10, O11: a lease begins where the group has committed, if that is in the log. */
+  assigned(member: number, partition: SimPartition, start: number): Period {
+    const { committed, metadata, logStart, logEnd } = partition;
+    const inLog = committed !== null && committed >= logStart && committed <= logEnd;
+    const latest = committed !== null && this.scenario.onOutOfRange === "latest";
+    const reset = latest ? logEnd : logStart;
+    const due = inLog ? committed : reset;
+    const { name } = partition;
+    demand(start === due, () => `O10: ${name} starts at ${start} instead of ${due}`);
+    const read = readMetadata(partition, due, inLog ? metadata : "");
+    for (const offset of read.done) {
+      const known = partition.everDone.has(offset);
+      demand(known, () => `O5: the map of ${name} names ${offset}, which nobody has done`);
+    }
+    if (!inLog && committed !== null)
+      partition.skippedBelow = Math.max(partition.skippedBelow, due);
+    return this.#begin(member, partition, {
+      offset: due,
+      gated: !inLog,
+      inherited: read.done,
+      text: read.text,
+    });
+  }
+
+  /** R11: a seek begins anew; what the map said is void, the user's text goes on. */
+  sought(old: Period, offset: number): Period {
+    const { member, partition, gated, committable } = old;
+    this.end(old);
+    partition.skippedBelow = Math.max(partition.skippedBelow, offset);
+    const text = old.texts.at(committable);
+    return this.#begin(member, partition, { offset, gated, inherited: new Set(), text });
+  }
+
+  #begin(
+    member: number,
+    partition: SimPartition,
+    start: { offset: number; gated: boolean; inherited: ReadonlySet<number>; text: string | null },
+  ): Period {
+    const metadataLimit = this.scenario.maxMetadataLength;
+    const period = new Period(member, partition, { ...start, metadataLimit });
     this.periods.add(period);
     return period;
   }
 
-  /** O10: a lease starts where the group has committed. */
-  assigned(partition: SimPartition, committed: number | null, start: number): void {
-    demand(committed === partition.committed, () => `${partition.name}: wrong offset read`);
-    const due = committed ?? 0;
-    demand(start === due, () => `O10: ${partition.name} starts at ${start} instead of ${due}`);
-  }
-
   delivered(period: Period, offsets: readonly number[], nextOffset: number): void {
     const records = period.partition.records.filter(({ offset }) => offsets.includes(offset));
-    const ordered = records.some(({ poison }) => poison);
-    const common = { ordered, deliveredMs: this.#now(), state: "queued", done: false } as const;
-    for (const { offset, key } of records) {
-      const fresh = { virtualPartition: -1, failures: 0, retryAtMs: 0 };
-      period.messages.set(offset, { offset, key, ...common, ...fresh });
+    const fresh = records.filter(({ offset }) => !period.inherited.has(offset));
+    const ordered = fresh.some(({ poison }) => poison);
+    for (const { offset, key, toxic } of records) {
+      const done = period.inherited.has(offset);
+      period.messages.set(offset, {
+        ...{ offset, key, toxic, ordered: ordered && !done, deliveredMs: this.now(), done },
+        ...{ state: done ? "finished" : "queued", virtualPartition: -1, failures: 0 },
+        ...{
+          retryAtMs: 0,
+          sends: 0,
+          sendDueMs: 0,
+          sending: false,
+          collapsed: false,
+          handlerLetters: 0,
+        },
+      });
     }
+    this.advanced(period, nextOffset);
+  }
+
+  advanced(period: Period, nextOffset: number): void {
     period.nextOffset = Math.max(period.nextOffset, nextOffset);
+    this.settleCollapse(period);
+  }
+
+  drain(period: Period): void {
+    if (period.state !== "live") return;
+    period.state = "draining";
+    this.failures.drain(period);
   }
 
   end(period: Period): void {
@@ -75,26 +144,39 @@ export class Checker {
   continue(period: Period): void {
     if (period.state === "suspended") period.state = "live";
     period.waits.clear();
+    period.collapse.waitUntilMs = 0;
     for (const message of period.messages.values()) message.retryAtMs = 0;
   }
 
-  /** Invariants 2 and 4, in the tick in which a commit leaves. */
-  commitSent(period: Period, offset: number): void {
+  /** Invariants 2, 3 and 4, in the tick in which a commit leaves. */
+  commitSent(period: Period, offset: number, metadata: string): void {
     const { name } = period.partition;
     demand(period.state !== "ended", () => `4: ${name} commits ${offset} after its lease`);
     const closing = this.members.get(period.member)?.closing === true;
     const maySend = period.state !== "suspended" || closing;
     demand(maySend, () => `R2: ${name} commits ${offset} while suspended`);
-    const { committable, start } = period;
+    const { committable, start, metadataLimit } = period;
     demand(offset >= start, () => `O4: ${name} commits ${offset} below its start ${start}`);
     demand(
       offset <= committable,
       () => `2: ${name} commits ${offset} though only ${committable} is done`,
     );
+    const { length } = metadata;
+    demand(length <= metadataLimit, () => `5: ${name} commits ${length} units of metadata`);
+    this.checkMetadata(period, offset, metadata);
   }
 
-  commitAnswered(period: Period, outcome: CommitOutcome): void {
+  checkMetadata(period: Period, offset: number, metadata: string): void {
+    const { metadataLimit } = period;
+    if (this.scenario.offsetMap !== "off") checkMap(period, offset, metadata, metadataLimit);
+    checkText(period, offset, metadata, metadataLimit);
+  }
+
+  commitAnswered(period: Period, outcome: CommitOutcome, metadata: string): void {
     if (outcome === "stored") period.gated = false;
+    if (outcome === "stored") period.stored = true;
+    if (outcome !== "too-large" || metadata === "") return;
+    period.metadataLimit = Math.min(period.metadataLimit, Math.floor(metadata.length / 2));
   }
 
   // ---- handler calls -----------------------------------------------------------------------------------------
@@ -103,16 +185,16 @@ export class Checker {
     member: SimMember,
     partition: SimPartition,
     offsets: readonly number[],
-    virtualPartition: number,
-    attempt: number,
+    seen: SeenContext,
   ): SimCall {
-    const period = [...this.periods].find(
-      (one) => one.member === member.index && one.partition === partition,
-    );
+    const { virtualPartition } = seen;
+    const period = this.periodOf(member.index, partition);
     const where = `${partition.name} ${offsets.join(",")} on m${member.index}`;
     demand(period?.state === "live", () => `R2: ${where} starts, lease ${period?.state}`);
     demand(!period.gated, () => `O10: ${where} starts before the start is stored`);
     demand(!member.paused.has(partition), () => `E8: ${where} starts while paused`);
+    const pausedUntilMs = period.pausedUntilMs;
+    demand(this.now() >= pausedUntilMs, () => `E8: ${where} starts before ${pausedUntilMs} ms`);
     demand(!member.closing, () => `R4: ${where} starts while closing`);
     const messages = offsets.map((offset) => period.messages.get(offset));
     demand(
@@ -120,9 +202,12 @@ export class Checker {
       () => `${where}: never delivered`,
     );
     const call = { id: ++this.#calls, member: member.index, period, virtualPartition, messages };
-    this.#checkBounds(member, call, where);
-    for (const message of messages) this.#checkOrder(call, message, where);
-    this.#checkLane(call, attempt, where);
+    for (const message of messages) if (message.state === "undecided") message.state = "queued";
+    checkBounds(this, member, call, where);
+    checkOrder(this.callsOf(partition), call, where);
+    checkLane(call, seen.attempt, this.now(), where);
+    checkCollapse(this.callsOf(partition), call, seen.collapsed, this.now(), where);
+    period.activeMs = this.now();
     for (const message of messages) {
       message.state = "running";
       message.virtualPartition = virtualPartition;
@@ -131,167 +216,118 @@ export class Checker {
     return call;
   }
 
-  endCall(call: SimCall, ok: boolean): void {
+  endCall(call: SimCall, result: SimResult): void {
     const { period, messages } = call;
+    const ok = result === "ok";
     const member = this.members.get(call.member)!;
     member.running.delete(call);
     for (const one of this.periods) {
-      if (one.partition === period.partition) one.endedMs = this.#now();
+      if (one.partition === period.partition) one.endedMs = this.now();
     }
+    period.activeMs = this.now();
     if (period.state === "ended") {
       if (ok) member.dropped += messages.length;
       return;
     }
+    const retried = messages[0]!.failures > 0 || messages.length === 1;
     for (const message of messages) {
       message.state = ok ? "finished" : "queued";
-      if (ok && !period.rules.manual) message.done = true;
+      if (ok && !period.rules.manual) period.markDone(message);
     }
-    // E9: a throw in a drain is no failure.
-    if (!ok && period.state === "live") this.#failed(call);
+    if (ok) this.#succeeded(period, messages[0]!, retried);
+    else if (period.state === "live") {
+      if (result === "failed") this.failures.failed(call);
+      else this.#redeliver(period, result);
+    }
+    this.settleCollapse(period);
+  }
+
+  /** Q5: a call that succeeds marks, unless that is the handler's own business. */
+  #succeeded(period: Period, first: SimMessage, retried: boolean): void {
+    const lane = period.laneOf(first);
+    if (!period.rules.manual) this.failures.progress(period, lane);
+    else if (retried) this.failures.unsure(period, lane);
+  }
+
+  #redeliver(
+    period: Period,
+    { pauseMs, collapseUntil }: { pauseMs: number; collapseUntil: number | null },
+  ): void {
+    this.pauseFor(period, pauseMs);
+    if (collapseUntil !== null) this.collapseUntil(period, collapseUntil);
+  }
+
+  /** E8: the latest end wins. */
+  pauseFor(period: Period, ms: number): void {
+    if (period.state === "ended" || ms === 0) return;
+    period.pausedUntilMs = Math.max(period.pausedUntilMs, this.now() + ms);
+  }
+
+  /** E6: an offset that is passed does nothing. */
+  collapseUntil(period: Period, offset: number): void {
+    if (period.state === "ended" || offset < period.unfinishedFrom) return;
+    period.collapse.request(offset);
+    this.settleCollapse(period);
+  }
+
+  /** E2: sets the window once no call runs, and ends it once everything in it is done. */
+  settleCollapse(period: Period): void {
+    const { collapse } = period;
+    if (collapse.phase === "none") return;
+    if (this.callsOf(period.partition).some((call) => call.period === period)) return;
+    if (collapse.phase === "gathering") {
+      let highest = -1;
+      for (const one of period.messages.values()) {
+        if (one.virtualPartition >= 0) highest = Math.max(highest, one.offset);
+      }
+      const attempt = collapse.set(highest);
+      const waits = attempt > 0 && period.state === "live";
+      collapse.waitUntilMs = waits ? this.now() + backoffMs(attempt) : 0;
+    }
+    if (period.unfinishedFrom >= collapse.until && !period.collapsedLetter) collapse.end();
   }
 
   /** O2: what marking one message means. @returns What it must answer (O8). */
-  mark({ period }: SimCall, message: SimMessage): boolean {
+  mark(call: SimCall, message: SimMessage, text: string | undefined): boolean {
+    const { period } = call;
     if (period.state === "ended") return false;
+    period.activeMs = this.now();
+    if (text !== undefined) period.texts.attach(message.offset, text);
     const lane = period.laneOf(message);
     for (const one of period.messages.values()) {
       const handed = one.virtualPartition >= 0 && one.offset <= message.offset;
-      if (handed && period.laneOf(one) === lane) one.done = true;
+      if (handed && period.laneOf(one) === lane) period.markDone(one);
     }
+    this.failures.unsure(period, lane);
+    this.#progressOf(call);
+    this.settleCollapse(period);
     return true;
   }
 
-  // ---- after each step ---------------------------------------------------------------------------------------
-
-  /** Invariant 7: nothing that could run is waiting. */
-  checkLiveness(): void {
-    for (const period of this.periods) {
-      const member = this.members.get(period.member)!;
-      if (period.state !== "live" || period.gated || member.closing) continue;
-      if (member.paused.has(period.partition)) continue;
-      if (member.running.size >= member.concurrency) continue;
-      if (period.unacknowledged >= this.#maxUnmarked) continue;
-      const stuck = this.#stuckMessage(period);
-      demand(
-        stuck === undefined,
-        () => `7: ${period.partition.name} ${stuck?.offset} could run on m${period.member}`,
-      );
-    }
-  }
-
-  #stuckMessage(period: Period): SimMessage | undefined {
-    const nowMs = this.#now();
-    const { rules } = period;
-    const left = period.unfinished;
-    const queued = left.filter(
-      (one) =>
-        one.state === "queued" &&
-        Math.max(one.deliveredMs, period.endedMs) + rules.maxWaitMs <= nowMs,
+  /** Q5: contexts of `eachMessage` are reused, so that whoever marks late is taken for the call that runs there. */
+  #progressOf(call: SimCall): void {
+    const { period, virtualPartition } = call;
+    const running = this.members.get(call.member)?.running.has(call) === true;
+    const reused = period.rules.form === "eachMessage";
+    const own = this.callsOf(period.partition).find(
+      (one) => one.period === period && one.virtualPartition === virtualPartition,
     );
-    const calls = this.#callsOf(period.partition);
-    const own = calls.filter((call) => call.period === period);
-    if (own.length >= rules.maxPartitions) return undefined;
-    const stale = calls.length - own.length;
-    const waits = [...period.waits].filter(([, untilMs]) => untilMs > nowMs);
-    // Whatever the distribution: with nothing to wait for, something must run.
-    if (calls.length + waits.length === 0) return queued[0];
-    const ordered = left.some((one) => one.ordered) || waits.some(([lane]) => lane === "ordered");
-    if (ordered) return undefined;
-    const laneOf = laneKnown(rules, period);
-    if (laneOf === undefined || (stale > 0 && rules.distribution !== "per-key")) return undefined;
-    const busy = new Set<unknown>(waits.map(([lane]) => lane));
-    for (const call of calls) for (const one of call.messages) busy.add(laneOf(one));
-    return queued.find((one) => laneOf(one) !== undefined && !busy.has(laneOf(one)));
+    const caller = running ? call : reused ? own : undefined;
+    if (caller !== undefined) this.failures.progress(period, period.laneOf(caller.messages[0]!));
   }
 
-  #callsOf(partition: SimPartition): SimCall[] {
-    const all = [...this.members.values()].flatMap((member) => [...member.running]);
-    return all.filter((call) => call.period.partition === partition);
-  }
-
-  /** Invariant 5, and C1: one call per virtual partition. */
-  #checkBounds(member: SimMember, call: SimCall, where: string): void {
-    const { period, virtualPartition, messages } = call;
-    const { rules } = period;
-    const room = member.running.size < member.concurrency;
-    demand(room, () => `5: ${where} is above the concurrency of ${member.concurrency}`);
-    const calls = [...member.running].filter((one) => one.period === period);
-    demand(calls.length < rules.maxPartitions, () => `5: ${where} is above maxPartitions`);
-    const lanes = calls.map((one) => one.virtualPartition);
-    demand(
-      !lanes.includes(virtualPartition) && virtualPartition < rules.maxPartitions,
-      () => `C1: ${where} cannot be on virtual partition ${virtualPartition}`,
-    );
-    const most = rules.form === "eachMessage" ? 1 : rules.maxMessages;
-    demand(messages.length <= most, () => `F3: ${where} has more than ${most} messages`);
-    demand(
-      period.unacknowledged < this.#maxUnmarked,
-      () => `O9: ${where} starts with ${period.unacknowledged} messages unacknowledged`,
-    );
-  }
-
-  /** Invariant 1, and that nothing runs twice under one lease. */
-  #checkOrder(call: SimCall, message: SimMessage, where: string): void {
-    const { period } = call;
-    const { offset, key } = message;
-    demand(message.state === "queued", () => `3: ${where}: ${offset} is ${message.state}`);
-    demand(!message.done, () => `3: ${where}: ${offset} was marked before`);
-    for (const one of this.#callsOf(period.partition)) {
-      const shared = one.messages.find(
-        (other) => other.key === key || other.ordered || message.ordered,
-      );
-      demand(
-        shared === undefined,
-        () => `1: ${where}: ${shared?.offset} of key ${key} still runs on m${one.member}`,
-      );
+  periodOf(member: number, partition: SimPartition): Period | undefined {
+    for (const one of this.periods) {
+      if (one.member === member && one.partition === partition) return one;
     }
-    for (const other of period.messages.values()) {
-      if (other.offset >= offset || other.done || other.state === "finished") continue;
-      if (call.messages.includes(other) && !message.ordered) continue;
-      const after = other.key === key || other.ordered || message.ordered;
-      const inCall = call.messages.includes(other);
-      demand(!after || inCall, () => `1: ${where}: ${offset} overtakes ${other.offset}`);
+    return undefined;
+  }
+
+  callsOf(partition: SimPartition): SimCall[] {
+    const calls: SimCall[] = [];
+    for (const member of this.members.values()) {
+      for (const call of member.running) if (call.period.partition === partition) calls.push(call);
     }
+    return calls;
   }
-
-  /** E3, E5, D1, D4: offsets ascend, a retry adds nothing and waits for its time. */
-  #checkLane(call: SimCall, attempt: number, where: string): void {
-    const { period, messages, virtualPartition } = call;
-    for (const [i, message] of messages.entries()) {
-      demand(
-        i === 0 || messages[i - 1]!.offset < message.offset,
-        () => `D4: ${where} not ascending`,
-      );
-      const alone = message.failures === 0 || messages.length === 1;
-      demand(alone, () => `Q1: ${where} retries more than one message`);
-      if (period.rules.distribution !== "consistent" || message.ordered) continue;
-      const before = period.placed.get(message.key) ?? virtualPartition;
-      demand(before === virtualPartition, () => `D1: ${where}: key ${message.key} moved`);
-      period.placed.set(message.key, virtualPartition);
-    }
-    const first = messages[0]!;
-    const due = first.failures + 1;
-    demand(attempt === due, () => `E3: ${where} is attempt ${attempt} instead of ${due}`);
-    const waited = first.retryAtMs <= this.#now();
-    demand(waited, () => `E5: ${where} is retried before ${first.retryAtMs} ms`);
-  }
-
-  #failed({ period, messages }: SimCall): void {
-    for (const message of messages) message.failures++;
-    const first = messages[0]!;
-    const grown = RETRY.backoffMs * RETRY.multiplier ** (first.failures - 1);
-    const retryAtMs = this.#now() + Math.min(grown, RETRY.maxBackoffMs);
-    for (const message of messages) message.retryAtMs = retryAtMs;
-    period.waits.set(period.laneOf(first), retryAtMs);
-  }
-}
-
-/** Which lane a message is in, where that can be said from outside. */
-function laneKnown(
-  rules: TopicRules,
-  period: Period,
-): ((message: SimMessage) => unknown) | undefined {
-  if (rules.distribution === "per-key") return (message) => message.key;
-  if (rules.distribution === "consistent") return (message) => period.placed.get(message.key);
-  return undefined;
 }

@@ -1,6 +1,7 @@
 /**
  * The whole consumer over the memory source and a fake clock: random deliveries, ends of calls, failures,
- * rebalances, crashes and commit failures; the invariants of the architecture document after every step.
+ * collapses, dead letters, rebalances, crashes, commit failures and damaged metadata; the invariants of the architecture
+ * document after every step.
  *
  *   HEADRACE_SIM_SEED=n    only this seed, with its trace
  *   HEADRACE_SIM_SEEDS=n   this many seeds; HEADRACE_SIM_FIRST the first of them (default 1)
@@ -11,7 +12,7 @@ import { runSeed } from "./run-seed.ts";
 const SIMULATION_MS = 120_000;
 const oneSeed = process.env.HEADRACE_SIM_SEED;
 // The other runtimes run the same code: fewer seeds show what is theirs, and a turn of their event loop costs more.
-const seeds = Number(process.env.HEADRACE_SIM_SEEDS ?? ("Bun" in globalThis ? 1000 : 200));
+const seeds = Number(process.env.HEADRACE_SIM_SEEDS ?? ("Bun" in globalThis ? 10_000 : 200));
 const first = Number(process.env.HEADRACE_SIM_FIRST ?? 1);
 
 /**

@@ -2,17 +2,23 @@
 import { type FakeClock, fakeClock } from "../../src/testing/fake-clock.ts";
 import type { PlannedOutcome } from "../../src/testing/memory-commits.ts";
 import { type MemorySource, memorySource } from "../../src/testing/memory-source.ts";
-import type { TopicPartition } from "../../src/types.ts";
-import { Checker, demand } from "./checker.ts";
-import { type KeptMessage, Member, nameOf, type PendingCall } from "./member.ts";
-import { type SimCall, type SimPartition, Violation } from "./period.ts";
+import type { MessageContext, TopicPartition } from "../../src/types.ts";
+import { Checker, type SimResult } from "./checker.ts";
+import { demand, Violation } from "./demand.ts";
+import { finish } from "./finish.ts";
+import { errorOf, say } from "./handlers.ts";
+import { Letters } from "./letters.ts";
+import { checkLiveness } from "./liveness.ts";
+import { type KeptMessage, Member, type PendingCall } from "./member.ts";
+import { nameOf } from "./name-of.ts";
+import type { SimCall, SimPartition } from "./period.ts";
 import { Random } from "./random.ts";
-import { drawScenario, type Scenario } from "./scenario.ts";
+import { drawScenario, LETTER_TOPICS, type Scenario } from "./scenario.ts";
 
 /** Kept messages of calls that ended long ago are forgotten. */
 const MAX_KEPT = 200;
-/** The end must come within this many rounds. */
-const MAX_FINAL_ROUNDS = 300;
+/** What was done so long ago must be stored. */
+const SETTLED_MS = 2000;
 
 /** Tells runs of one process apart: what is held for a group must not reach the next run (R6). */
 let runs = 0;
@@ -20,8 +26,6 @@ let runs = 0;
 export interface SimLocation extends SimPartition, TopicPartition {
   /** A rebalance of it is on its way. */
   moving: object | null;
-  /** Next offset of its log, holes behind the last record included. */
-  logEnd: number;
 }
 
 export class World {
@@ -43,6 +47,9 @@ export class World {
   readonly plannedCommits: (PlannedOutcome | "held")[] = [];
   readonly releases: (() => void)[] = [];
   readonly suspensions: (() => void)[] = [];
+  /** Whoever holds a partition's lock leaves it. */
+  readonly locks: (() => void)[] = [];
+  readonly letters: Letters = new Letters(this);
   /** Told to be fenced: the next thing is that they are lost. */
   readonly fenced: Set<SimLocation> = new Set<SimLocation>();
   readonly #tracing: boolean;
@@ -56,9 +63,10 @@ export class World {
     this.#tracing = tracing;
     this.scenario = drawScenario(this.random);
     this.groupId = `simulation-${seed}-${runs++}`;
-    this.checker = new Checker(this.scenario.maxUnmarkedMessages, () => this.clock.now());
+    this.checker = new Checker(this.scenario, () => this.clock.now());
     this.memory = memorySource({
-      topics: this.scenario.partitions,
+      topics: { ...this.scenario.partitions, ...LETTER_TOPICS },
+      maxMetadataLength: this.scenario.brokerMetadataLength,
       assignment: "manual",
       deliverMode: "manual",
       onCommit: (entries) => this.#answerCommit(entries),
@@ -67,8 +75,10 @@ export class World {
       const rules = this.scenario.topics.get(topic)!;
       for (let partition = 0; partition < count; partition++) {
         const name = nameOf({ topic, partition });
-        const model = { name, rules, records: [], committed: null };
-        this.partitions.push({ ...model, topic, partition, moving: null, logEnd: 0 });
+        this.partitions.push({
+          ...{ name, rules, records: [], committed: null, metadata: "", logStart: 0, logEnd: 0 },
+          ...{ everDone: new Set<number>(), skippedBelow: 0, topic, partition, moving: null },
+        });
       }
     }
     this.note(
@@ -103,18 +113,22 @@ export class World {
     return this.partitions.find((one) => one.topic === topic && one.partition === partition)!;
   }
 
-  suspendCall(call: SimCall, member: Member): PromiseLike<void> {
+  suspendCall(call: SimCall, member: Member, context: MessageContext): PromiseLike<void> {
     let resolve = (): void => {};
     let reject = (_error: Error): void => {};
     const promise = new Promise<void>((onOk, onError) => {
       resolve = onOk;
       reject = onError;
     });
-    const settle = (ok: boolean): void => {
-      this.note(() => `settle m${member.model.index} #${call.id} ${ok ? "ok" : "failed"}`);
-      this.checker.endCall(call, ok);
-      if (ok) resolve();
-      else reject(new Error("Handler"));
+    const settle = (result: SimResult): void => {
+      this.note(() => `settle m${member.model.index} #${call.id} ${say(result)}`);
+      const { collapse, state } = call.period;
+      if (state === "live" && collapse.phase === "gathering" && collapse.failed) {
+        this.expect(context.failing, "E2: a call does not know that another one has failed");
+      }
+      this.checker.endCall(call, result);
+      if (result === "ok") resolve();
+      else reject(errorOf(result));
     };
     this.pending.push({ call, member, settle, discard: resolve });
     const foreign = this.random.chance(0.1);
@@ -124,14 +138,22 @@ export class World {
 
   mark({ call, member, message, context }: KeptMessage): void {
     const model = call.messages.find((one) => one.offset === message.offset)!;
-    this.note(() => `  m${member.model.index} marks ${model.offset}`);
+    const text = this.random.chance(this.scenario.behaviour.text) ? this.drawText() : undefined;
+    this.note(() => `  m${member.model.index} marks ${model.offset} ${text ?? ""}`);
     // Noted before: marking may start calls at once.
-    const due = this.checker.mark(call, model);
-    const answer = context.markAsConsumed(message);
+    const due = this.checker.mark(call, model, text);
+    const answer = context.markAsConsumed(message, text);
     const { name } = call.period.partition;
     this.guard(() =>
       demand(answer === due, () => `O8: marking ${name} ${model.offset} answers ${answer}`),
     );
+  }
+
+  /** Texts of the user's, now and then as long as they may be (O7). */
+  drawText(): string {
+    const { random, scenario } = this;
+    const length = random.pick([0, 1, 10, 10, scenario.maxMetadataLength - 64]);
+    return `${random.integer(0, 9)}`.repeat(length);
   }
 
   pause(member: Member, partition: SimPartition): void {
@@ -148,13 +170,15 @@ export class World {
 
   seek(member: Member, partition: SimPartition): void {
     const offset = this.random.integer(0, (partition as SimLocation).logEnd);
-    const live = member
+    const { closing } = member.model;
+    const held = member
       .periods()
       .some((one) => one.partition === partition && one.state === "live");
+    const live = held && !closing;
     this.note(() => `  m${member.model.index} seeks ${partition.name} to ${offset}`);
     member.consumer.seek(partition as SimLocation, offset).then(
-      () => this.#expect(live, "a seek without a lease succeeds"),
-      () => this.#expect(!live, "a seek of a live lease is refused"),
+      () => this.expect(live, "a seek without a lease succeeds"),
+      () => this.expect(!live, "a seek of a live lease is refused"),
     );
   }
 
@@ -168,7 +192,7 @@ export class World {
       await actions(this);
       await this.settle(0);
     }
-    await this.#finish();
+    await finish(this);
   }
 
   async startMember(): Promise<void> {
@@ -176,7 +200,7 @@ export class World {
     this.checker.members.set(member.model.index, member.model);
     this.members.push(member);
     this.note(() => `start m${member.model.index}`);
-    await member.consumer.start();
+    await member.start();
   }
 
   /** Lets time pass, then checks every rule. */
@@ -191,13 +215,15 @@ export class World {
     const commits = memory.commits();
     for (; this.#seenCommits < commits.length; this.#seenCommits++) {
       const commit = commits[this.#seenCommits]!;
-      this.partition(commit).committed = commit.offset;
+      const partition = this.partition(commit);
+      partition.committed = commit.offset;
+      partition.metadata = commit.metadata;
     }
     const [stale] = memory.staleCommits();
     demand(stale === undefined, () => `4: stale commit ${JSON.stringify(stale)}`);
     const [thrown] = memory.listenerErrors();
     demand(thrown === undefined, () => `the consumer threw at the source: ${thrown}`);
-    checker.checkLiveness();
+    checkLiveness(checker);
     for (const member of this.members) this.#compareStats(member);
   }
 
@@ -218,6 +244,11 @@ export class World {
           `O3: ${period.partition.name} is committable to ${own?.committable} ` +
           `instead of ${period.committable}`,
       );
+      const { phase, until } = period.collapse;
+      demand(
+        phase !== "ordered" || own?.collapsedUntil === until,
+        () => `E2: ${period.partition.name} collapses until ${own?.collapsedUntil}, not ${until}`,
+      );
     }
   }
 
@@ -225,16 +256,22 @@ export class World {
   checkCommitted(): void {
     for (const period of this.checker.periods) {
       if (period.state !== "live" || this.fenced.has(period.partition as SimLocation)) continue;
+      // Handlers that never rest leave something to commit at any time.
+      if (this.clock.now() - period.activeMs < SETTLED_MS) continue;
       const { name, committed } = period.partition;
       const { committable } = period;
       // A hole alone needs no commit, unless it is all that is left.
       const records = period.partition.records.filter(({ offset }) => offset >= (committed ?? 0));
       const stored = !records.some(({ offset }) => offset < committable);
       demand(stored, () => `O4: ${name} stays committed to ${committed} instead of ${committable}`);
+      const { metadata } = period.partition;
+      if (period.stored && committed === committable) {
+        this.checker.checkMetadata(period, committed, metadata);
+      }
     }
   }
 
-  #expect(holds: boolean, otherwise: string): void {
+  expect(holds: boolean, otherwise: string): void {
     if (!holds) this.#problem ??= new Violation(otherwise);
   }
 
@@ -246,59 +283,6 @@ export class World {
     if (planned === "fenced") for (const entry of entries) this.fenced.add(this.partition(entry));
     if (planned !== "held") return planned;
     return new Promise((resolve) => this.releases.push(() => resolve(undefined)));
-  }
-
-  /** The faults are over: all that was produced must be handled and committed. */
-  async #finish(): Promise<void> {
-    this.note(() => "calm");
-    this.calm = true;
-    this.plannedCommits.length = 0;
-    for (let round = 0; round < MAX_FINAL_ROUNDS; round++) {
-      await this.#makeProgress();
-      if (this.#isDone()) return this.#closeAll();
-    }
-    const late = this.partitions.find((one) => one.committed !== one.logEnd);
-    const why = this.members.map((member) => JSON.stringify(member.consumer.explain())).join(" ");
-    const state = late === undefined ? "calls do not end" : `${late.name} ${late.committed}`;
-    throw new Violation(`7: never done: ${state} of ${late?.logEnd}: ${why}`);
-  }
-
-  async #makeProgress(): Promise<void> {
-    for (const act of this.releases.splice(0)) act();
-    for (const act of this.suspensions.splice(0)) act();
-    await this.settle(0);
-    // One by one: a consumer learns of them one by one.
-    for (const { settle } of this.pending.splice(0)) {
-      settle(true);
-      await this.settle(0);
-    }
-    const lost = [...this.fenced].filter((one) => this.ownerOf(one));
-    this.fenced.clear();
-    if (lost.length > 0) this.ignore(this.memory.lose(lost));
-    if (!this.members.some((one) => !one.model.closing)) await this.startMember();
-    const owner = this.members.find((one) => !one.model.closing)!;
-    for (const partition of this.partitions) {
-      for (const member of this.members) {
-        if (member.model.paused.has(partition)) this.resume(member, partition);
-      }
-      if (this.isFree(partition)) this.assign(partition, owner);
-      while (this.deliver(partition, 6) > 0);
-    }
-    for (const one of this.kept.splice(0)) if (one.call.period.rules.manual) this.mark(one);
-    await this.settle(0);
-    await this.settle(200);
-  }
-
-  #isDone(): boolean {
-    const { partitions, pending, members } = this;
-    if (pending.length > 0 || members.some((one) => one.model.closing)) return false;
-    return partitions.every((one) => one.moving === null && one.committed === one.logEnd);
-  }
-
-  async #closeAll(): Promise<void> {
-    for (const member of [...this.members]) this.close(member);
-    await this.settle(30_000);
-    demand(this.members.length === 0, () => "R4: a consumer does not close");
   }
 
   // ---- what actions use --------------------------------------------------------------------------------------
@@ -328,7 +312,7 @@ export class World {
 
   /** @returns Records handed over; below 1: nothing. */
   deliver(partition: SimLocation, maxRecords: number, late = false): number {
-    if (late) this.ownerOf(partition)?.expectLate();
+    if (late) this.ownerOf(partition)?.border.expectLate();
     this.note(() => `deliver ${partition.name}${late ? " late" : ""}`);
     const { topic, partition: index } = partition;
     return this.memory.step(topic, index, { maxRecords, late });
@@ -336,12 +320,31 @@ export class World {
 
   close(member: Member): void {
     this.note(() => `close m${member.model.index}`);
+    this.#forgetClosed(member, member.close());
+  }
+
+  #forgetClosed(member: Member, closed: Promise<unknown>): void {
     this.ignore(
-      member.close().then(() => {
+      closed.then(() => {
         this.note(() => `closed m${member.model.index}`);
         this.members = this.members.filter((one) => one !== member);
       }),
     );
+  }
+
+  /** Hands a batch over twice: an InvariantError for a live lease, nothing for one that has ended (R8). */
+  mislead(member: Member): void {
+    const { border } = member;
+    const period = border.lastPeriod();
+    if (period === null) return;
+    this.note(() => `deliver ${period.partition.name} once more`);
+    member.misled = period.state !== "ended";
+    if (member.misled) {
+      member.model.closing = true;
+      border.repeatBatch();
+      member.draining();
+      this.#forgetClosed(member, member.consumer.close());
+    } else border.repeatBatch();
   }
 
   kill(member: Member): void {
@@ -354,6 +357,7 @@ export class World {
     // What waits for its calls in this process (R6) would not, after a crash.
     for (const { member: of, discard } of this.pending) if (of === member) discard();
     const lives = (one: { member: Member }): boolean => one.member !== member;
+    this.letters.forget(member);
     this.kept = this.kept.filter(lives);
     this.pending.splice(0, this.pending.length, ...this.pending.filter(lives));
   }
