@@ -14,6 +14,8 @@ type Loose = Record<string, unknown>;
 const options = (extra: Loose = {}): ConsumerOptions =>
   ({ source, groupId: "g", topics: { t: { eachMessage } }, ...extra }) as ConsumerOptions;
 const topic = (extra: Loose): Loose => ({ topics: { t: { eachMessage, ...extra } } });
+const queue = (extra: Loose, onError?: string): Loose =>
+  topic({ onError, deadLetterQueue: { topic: "dead", ...extra } });
 const lanes = (extra: Loose): Loose => topic({ virtualPartitions: extra });
 
 /** What was thrown. */
@@ -108,6 +110,48 @@ const WRONG: [name: string, extra: Loose, kind: Kind, shown: string][] = [
     TypeError,
     '"consumer"',
   ],
+  ["handlerTimeoutMs", { handlerTimeoutMs: 0 }, RangeError, "0"],
+  ["handlerTimeoutMs", { handlerTimeoutMs: 1.5 }, RangeError, "1.5"],
+  ["handlerTimeoutMs", { handlerTimeoutMs: 25 * 3_600_000 }, RangeError, "90000000"],
+  ["handlerTimeoutMs", { handlerTimeoutMs: "1s" }, TypeError, '"1s"'],
+  ["handlerTimeoutMs", { handlerTimeoutMs: null }, TypeError, "null"],
+  ["offsetMap", { offsetMap: true }, TypeError, "true"],
+  ["offsetMap", { offsetMap: "Dense" }, RangeError, '"Dense"'],
+  ["maxMetadataLength", { maxMetadataLength: 127 }, RangeError, "127"],
+  ["maxMetadataLength", { maxMetadataLength: 32_768 }, RangeError, "32768"],
+  ["maxMetadataLength", { maxMetadataLength: "4096" }, TypeError, '"4096"'],
+  ["offsetMetadataStrategy", lanes({ offsetMetadataStrategy: "latest" }), RangeError, '"latest"'],
+  ["offsetMetadataStrategy", lanes({ offsetMetadataStrategy: 1 }), TypeError, "1"],
+  ["deadLetterQueue", topic({ deadLetterQueue: "orders.dead" }), TypeError, '"orders.dead"'],
+  ["deadLetterQueue", topic({ deadLetterQueue: null }), TypeError, "null"],
+  ["deadLetterQueue", topic({ deadLetterQueue: true }), TypeError, "true"],
+  ['deadLetterQueue has no option "retries"', queue({ retries: 3 }), TypeError, "3"],
+  ["deadLetterQueue.topic", topic({ deadLetterQueue: {} }), TypeError, "undefined"],
+  ["deadLetterQueue.topic", queue({ topic: true }), TypeError, "true"],
+  ["deadLetterQueue.topic", queue({ topic: "" }), RangeError, '""'],
+  ["deadLetterQueue.topic", queue({ topic: "a b" }), RangeError, '"a b"'],
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: -1 }), RangeError, "-1"],
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: 0.5 }), RangeError, "0.5"],
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: 1_000_001 }), RangeError, "1000001"],
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: "3" }), TypeError, '"3"'],
+  // Q2: the first attempt may be parallel, and only the collapsed run decides.
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: 0 }), RangeError, "0"],
+  ["deadLetterQueue.maxRetries", queue({ maxRetries: 0 }, "collapse"), RangeError, "0"],
+  ["deadLetterQueue.independent", queue({ independent: 1 }), TypeError, "1"],
+  ["deadLetterQueue.strategy", queue({ strategy: "skip" }), TypeError, '"skip"'],
+  ["deadLetterQueue.map", queue({ map: {} }), TypeError, "{  }"],
+  [
+    "deadLetterQueue needs a source with sink()",
+    { source: { open() {} }, ...queue({}) },
+    TypeError,
+    "{ open }",
+  ],
+  [
+    "deadLetterQueue needs a source with sink()",
+    { source: { open() {} }, ...queue({ topic: false, strategy: () => "skip" }) },
+    TypeError,
+    "{ open }",
+  ],
 ];
 
 describe("resolveOptions()", () => {
@@ -152,6 +196,9 @@ describe("resolveOptions()", () => {
       onOutOfRange: "earliest",
       fromBeginning: false,
       signal: null,
+      handlerTimeoutMs: 0,
+      offsetMap: "dense",
+      maxMetadataLength: 4096,
     });
     expect(resolved.clock).toBe(clock);
     expect(resolved.topics.get("t")).toMatchObject({
@@ -161,8 +208,21 @@ describe("resolveOptions()", () => {
       maxMessages: 100,
       maxWaitMs: 0,
       manual: false,
+      onError: "collapse",
+      deadLetterQueue: null,
+      exactText: false,
       retry: { backoffMs: 1000, maxBackoffMs: 30_000, multiplier: 2, jitter: 0.2 },
     });
+  });
+
+  test("Q5: a dead letter queue has its defaults, and maxRetries 0 goes with isolate (Q2)", () => {
+    const resolved = resolveOptions(options(queue({})), clock).topics.get("t")?.deadLetterQueue;
+    const defaults = { maxRetries: 3, independent: false, strategy: null, map: null };
+    expect(resolved).toEqual({ topic: "dead", ...defaults });
+    const none = resolveOptions(options(queue({ maxRetries: 0 }, "isolate")), clock);
+    expect(none.topics.get("t")?.deadLetterQueue?.maxRetries).toBe(0);
+    const skipping = options({ source: { open() {} }, ...queue({ topic: false }) });
+    expect(resolveOptions(skipping, clock).topics.get("t")?.deadLetterQueue?.topic).toBe(false);
   });
 
   test("D5: maxPartitions defaults to the concurrency, virtualPartitions: true to consistent", () => {
@@ -180,6 +240,8 @@ describe("resolveOptions()", () => {
       concurrency: 100_000,
       connections: 1,
       offsetMap: "off",
+      handlerTimeoutMs: 24 * 3_600_000,
+      maxMetadataLength: 32_767,
       parallelSegments: { count: 1, partitioner: () => "k" },
       logger: false,
       drainTimeoutMs: 0,
@@ -192,13 +254,19 @@ describe("resolveOptions()", () => {
         onError: "isolate",
         acknowledge: "manual",
         retry: { backoffMs: 1, maxBackoffMs: 1, multiplier: 1, jitter: 0 },
-        virtualPartitions: { maxPartitions: 65_536, distribution: "per-key" },
+        deadLetterQueue: { topic: "x".repeat(249), maxRetries: 1_000_000, independent: true },
+        virtualPartitions: {
+          maxPartitions: 65_536,
+          distribution: "per-key",
+          offsetMetadataStrategy: "exact",
+        },
       }),
     });
     expect(resolveOptions(given, clock).topics.get("t")).toMatchObject({
       manual: true,
       maxPartitions: 65_536,
       distribution: "per-key",
+      exactText: true,
     });
   });
 

@@ -331,7 +331,13 @@ describe("a map that does not fit", () => {
         return queued + running;
       };
       const fill = async (): Promise<number> => {
-        for (let i = 0; i < 100; i++) memory.deliver(TOPIC, 0, keys(200));
+        for (let i = 0; i < 100; i++) {
+          memory.deliver(
+            TOPIC,
+            0,
+            keys(200).map((key) => ({ key })),
+          );
+        }
         await pass(1000);
         return inFlight();
       };
