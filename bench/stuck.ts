@@ -52,6 +52,10 @@ function again({ done, committed, held }: StuckSample): number {
   return Math.max(0, done - committed - held);
 }
 
+function explained({ reason, offset, ageMs }: StuckSample): string {
+  return offset < 0 ? reason : `${reason} ${whole(offset)}, ${whole(ageMs)} ms`;
+}
+
 function perSecond(samples: readonly StuckSample[], at: number): number {
   const now = samples[at]!;
   const before = samples[at - 1];
@@ -92,7 +96,7 @@ function rows(result: StuckResult): string[] {
     whole(sample.budget),
     (sample.memory.heap + sample.memory.external).toFixed(1),
     `${(sample.cpu * 100).toFixed(0)} %`,
-    `${sample.reason} ${sample.offset < 0 ? "" : whole(sample.offset)}, ${whole(sample.ageMs)} ms`,
+    explained(sample),
   ];
   const body = samples.flatMap((sample, at) => (isRow(result, at) ? [cellsOf(sample, at)] : []));
   const names = [...heading, "live MiB", "cpu", "explain()"];
