@@ -1,5 +1,6 @@
 /**
- * One message that does not end, while 20,000 a second arrive: 0–5 ms each, 1 partition, 200 at once, per-key.
+ * One message that does not end, while 20,000 a second arrive: 0–5 ms each, 1 partition, 200 at
+ * once, per-key.
  *
  *   node bench/stuck.ts [--json] [--only CELL] [--rate N] [--seconds N] [--in-flight N]
  *
@@ -7,9 +8,9 @@
  * behind  one message in 40 has its key and queues up behind it: holes above the hole
  * narrow  the same, at a broker that takes 512 units of metadata: the map ends early
  *
- * After --seconds of production the message ends and everything drains. A run in which a message was lost, came twice
- * or out of the order of its key, in which a commit passed the stuck message, or in which the broker's offset is not
- * the log's end, throws.
+ * After --seconds of production the message ends and everything drains. A run in which a message
+ * was lost, came twice or out of the order of its key, in which a commit passed the stuck message,
+ * or in which the broker's offset is not the log's end, throws.
  */
 import { parseArgs } from "node:util";
 import { chart } from "../src/cli/chart.ts";
@@ -186,11 +187,11 @@ function words(told: ReturnType<typeof summary>): string[] {
   const cut =
     told.cutAtSeconds === null ? "never cut" : `cut from ${told.cutAtSeconds.toFixed(0)} s on`;
   const stuckFor = `${told.stuckSeconds.toFixed(0)} s stuck`;
-  const speed = `${whole(told.donePerSecond)}/s, at full speed for ${told.fullSpeedSeconds.toFixed(0)} s`;
+  const fullSpeed = `at full speed for ${told.fullSpeedSeconds.toFixed(0)} s`;
   const map = `up to ${told.maxMapUnits} units, ${whole(told.maxHeld)} offsets held, ${cut}`;
   const memory = `live ${told.liveMiB} MiB, ${told.liveKiBPerSecond} KiB/s`;
   return [
-    `others     ${speed}; ${stuckFor}`,
+    `others     ${whole(told.donePerSecond)}/s, ${fullSpeed}; ${stuckFor}`,
     `in flight  up to ${whole(told.maxInFlight)}; least budget ${whole(told.leastBudget)}`,
     `map        ${map}`,
     `a crash    would repeat ${whole(told.maxAgain)} at most`,
