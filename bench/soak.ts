@@ -1,17 +1,22 @@
 /**
- * Memory over a long run: 5 million messages of 100 B, Zipf over a million keys, 1 in 10,000 takes 2 s (100 at once).
+ * Memory over a long run: 5 million messages of 100 B, Zipf over a million keys, 1 in 10,000 takes
+ * 2 s, 100 at once.
  *
- *   node bench/soak.ts [--json] [--only NAME] [--millions N] [--keys N]     NAME: per-key, manual, "balanced manual" …
+ *   node bench/soak.ts [--json] [--only NAME] [--millions N] [--keys N]
  *
- * Every distribution with automatic and with manual acknowledgement, in one process; manual marks after the calls.
- * The first run reads behind a producer, the others from the log's start. Samples are taken after a garbage collection
- * every 100,000 messages. The bench fails when the median of the last third is more than 20 % above that of the first
- * third, which begins after a warm-up of a tenth.
+ * NAME: per-key, manual, "balanced manual" …
+ *
+ * Every distribution with automatic and with manual acknowledgement, in one process; manual marks
+ * after the calls. The first run reads behind a producer, the others from the log's start. Samples
+ * are taken after a garbage collection every 100,000 messages. The bench fails when the median of
+ * the last third is more than 20 % above that of the first third, which begins after a warm-up of a
+ * tenth.
  */
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/table.ts";
 import { BackgroundProducer } from "./support/background-producer.ts";
 import { deletingTopic, makeTopic, withBroker } from "./support/kafka.ts";
+import { slope } from "./support/memory.ts";
 import { median } from "./support/rounds.ts";
 import { runSoak, type SoakCell, type SoakResult, type SoakSample } from "./support/soak-run.ts";
 
@@ -51,9 +56,22 @@ function medianOf(samples: readonly SoakSample[], measure: Measure): number {
   return median(samples.map(measure));
 }
 
+function afterWarmUp(samples: readonly SoakSample[]): readonly SoakSample[] {
+  return samples.slice(Math.floor(samples.length / 10));
+}
+
+/** Bytes of live memory that a message leaves behind: a finer look than the verdict's. */
+function bytesPerMessage(samples: readonly SoakSample[]): number {
+  const warm = afterWarmUp(samples);
+  return slope(
+    warm.map(({ done }) => done),
+    warm.map((sample) => live(sample) * 2 ** 20),
+  );
+}
+
 /** The last third's median over the first's. */
 function growth(samples: readonly SoakSample[], measure: Measure): number {
-  const warm = samples.slice(Math.floor(samples.length / 10));
+  const warm = afterWarmUp(samples);
   const third = Math.floor(warm.length / 3);
   return medianOf(warm.slice(-third), measure) / medianOf(warm.slice(0, third), measure);
 }
@@ -81,7 +99,8 @@ function print(name: string, { samples, seconds }: SoakResult): boolean {
   const perSecond = Math.round(count / seconds);
   if (values.json) {
     for (const sample of samples) console.log(JSON.stringify({ cell: name, ...sample }));
-    console.log(JSON.stringify({ cell: name, count, perSecond, growth: grown, flat }));
+    const bytes = bytesPerMessage(samples);
+    console.log(JSON.stringify({ cell: name, count, perSecond, growth: grown, bytes, flat }));
     return flat;
   }
   console.log(`\n${name}: ${perSecond.toLocaleString("en")}/s`);
@@ -94,7 +113,8 @@ function print(name: string, { samples, seconds }: SoakResult): boolean {
   }
   const verdict = flat ? "flat" : "GROWS";
   const ratios = `live ${grown.live.toFixed(2)}, rss ${grown.rss.toFixed(2)}`;
-  console.log(`last third ÷ first third: ${ratios}: ${verdict}`);
+  const slopes = `${bytesPerMessage(samples).toFixed(1)} B a message`;
+  console.log(`last third ÷ first third: ${ratios}: ${verdict} (${slopes})`);
   return flat;
 }
 

@@ -1,5 +1,6 @@
 /**
- * One message that does not end, while 20,000 a second arrive: 0–5 ms each, 1 partition, 200 at once, per-key.
+ * One message that does not end, while 20,000 a second arrive: 0–5 ms each, 1 partition, 200 at
+ * once, per-key.
  *
  *   node bench/stuck.ts [--json] [--only CELL] [--rate N] [--seconds N] [--in-flight N]
  *
@@ -7,9 +8,9 @@
  * behind  one message in 40 has its key and queues up behind it: holes above the hole
  * narrow  the same, at a broker that takes 512 units of metadata: the map ends early
  *
- * After --seconds of production the message ends and everything drains. A run in which a message was lost, came twice
- * or out of the order of its key, in which a commit passed the stuck message, or in which the broker's offset is not
- * the log's end, throws.
+ * After --seconds of production the message ends and everything drains. A run in which a message
+ * was lost, came twice or out of the order of its key, in which a commit passed the stuck message,
+ * or in which the broker's offset is not the log's end, throws.
  */
 import { parseArgs } from "node:util";
 import { chart } from "../src/cli/chart.ts";
@@ -52,6 +53,10 @@ function again({ done, committed, held }: StuckSample): number {
   return Math.max(0, done - committed - held);
 }
 
+function explained({ reason, offset, ageMs }: StuckSample): string {
+  return offset < 0 ? reason : `${reason} ${whole(offset)}, ${whole(ageMs)} ms`;
+}
+
 function perSecond(samples: readonly StuckSample[], at: number): number {
   const now = samples[at]!;
   const before = samples[at - 1];
@@ -92,7 +97,7 @@ function rows(result: StuckResult): string[] {
     whole(sample.budget),
     (sample.memory.heap + sample.memory.external).toFixed(1),
     `${(sample.cpu * 100).toFixed(0)} %`,
-    `${sample.reason} ${sample.offset < 0 ? "" : whole(sample.offset)}, ${whole(sample.ageMs)} ms`,
+    explained(sample),
   ];
   const body = samples.flatMap((sample, at) => (isRow(result, at) ? [cellsOf(sample, at)] : []));
   const names = [...heading, "live MiB", "cpu", "explain()"];
@@ -182,11 +187,11 @@ function words(told: ReturnType<typeof summary>): string[] {
   const cut =
     told.cutAtSeconds === null ? "never cut" : `cut from ${told.cutAtSeconds.toFixed(0)} s on`;
   const stuckFor = `${told.stuckSeconds.toFixed(0)} s stuck`;
-  const speed = `${whole(told.donePerSecond)}/s, at full speed for ${told.fullSpeedSeconds.toFixed(0)} s`;
+  const fullSpeed = `at full speed for ${told.fullSpeedSeconds.toFixed(0)} s`;
   const map = `up to ${told.maxMapUnits} units, ${whole(told.maxHeld)} offsets held, ${cut}`;
   const memory = `live ${told.liveMiB} MiB, ${told.liveKiBPerSecond} KiB/s`;
   return [
-    `others     ${speed}; ${stuckFor}`,
+    `others     ${whole(told.donePerSecond)}/s, ${fullSpeed}; ${stuckFor}`,
     `in flight  up to ${whole(told.maxInFlight)}; least budget ${whole(told.leastBudget)}`,
     `map        ${map}`,
     `a crash    would repeat ${whole(told.maxAgain)} at most`,

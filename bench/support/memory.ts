@@ -1,4 +1,4 @@
-/** What the process holds, after a garbage collection: for benches that look for growth. Node only. */
+/** What the process holds after a garbage collection: for benches that look for growth. Node only. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -22,7 +22,7 @@ export function sampleMemory(): MemorySample {
   return { heap: heapUsed / 2 ** 20, external: external / 2 ** 20, rss: rss / 2 ** 20 };
 }
 
-/** Slope of the line through the points that has the least squares of distance, in y per x; 0 for fewer than two. */
+/** Slope of the line that fits the points best (least squares), in y per x; 0 for fewer than two. */
 export function slope(xs: readonly number[], ys: readonly number[]): number {
   const meanX = xs.reduce((a, b) => a + b, 0) / xs.length;
   const meanY = ys.reduce((a, b) => a + b, 0) / ys.length;

@@ -34,7 +34,7 @@ export interface SoakResult {
 }
 
 const CONCURRENCY = 100;
-/** With manual acknowledgement, messages are marked after their calls have returned, so many at a time. */
+/** With manual acknowledgement, marks come after the calls have returned, so many together. */
 const MARKED_TOGETHER = 64;
 const LOOK_MS = 20;
 
@@ -102,7 +102,12 @@ function start(
   });
 }
 
-/** @throws {Error} When a message is lost, comes twice or out of order, or the broker's offset is not the log's end. */
+/**
+ * Handles the whole topic with a new group.
+ *
+ * @throws {Error} When a message is lost, comes twice or out of order, or the broker's offset is not
+ *   the log's end.
+ */
 export async function runSoak(cell: SoakCell): Promise<SoakResult> {
   const groupId = `soak-${Date.now()}`;
   const check = new RunChecker(cell.count, cell.keys);

@@ -1,5 +1,6 @@
 /**
- * A producer in a process of its own: `fork` this file with a `ProducerPlan` as JSON. Answers `{ sent }` as it goes.
+ * A producer in a process of its own: `fork` this file with a `ProducerPlan` as JSON. Answers
+ * `{ sent }` as it goes.
  *
  * Offsets are known before: one partition, one request at a time, so record i has offset i.
  */

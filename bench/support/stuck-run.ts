@@ -99,7 +99,12 @@ function followBudget(consumer: Consumer, most: number): () => number {
   return () => limit;
 }
 
-/** @throws {Error} When a message is lost, comes twice or out of order, or the broker's offset is not the log's end. */
+/**
+ * Runs a cell on a topic of its own, which is deleted.
+ *
+ * @throws {Error} When a message is lost, comes twice or out of order, or the broker's offset is not
+ *   the log's end.
+ */
 export async function runStuck(bootstrap: string, cell: StuckCell): Promise<StuckResult> {
   const topic = await makeTopic(bootstrap, "stuck", 1);
   return deletingTopic(bootstrap, topic, () => new StuckRun(bootstrap, topic, cell).run());
@@ -254,8 +259,8 @@ class StuckRun {
       offset,
       ageMs,
     });
-    const line = `${this.#cell.name}: ${Math.round(seconds)} s, ${done} of ${this.#count}, ${reason}`;
-    process.stderr.write(`\r${line.padEnd(72)}`);
+    const progress = `${Math.round(seconds)} s, ${done} of ${this.#count}, ${reason}`;
+    process.stderr.write(`\r${`${this.#cell.name}: ${progress}`.padEnd(72)}`);
   }
 
   #cpuShare(): number {

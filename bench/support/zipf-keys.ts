@@ -1,5 +1,6 @@
 /**
- * Draws key numbers by Zipf's law: key i comes with weight 1 / (i + 1)^exponent. Seeded: every run has the same.
+ * Draws key numbers by Zipf's law: key i comes with weight 1 / (i + 1)^exponent. Seeded: every run
+ * has the same.
  *
  * @param keys Distinct keys; 8 bytes each.
  * @param exponent 0: all keys are equally likely.
