@@ -112,7 +112,6 @@ export class PartitionLanes {
 
   /** The ready lane whose first message is the oldest, now running. */
   take(): Lane | undefined {
-    if (this.running >= this.#maxPartitions) return undefined;
     const lane = this.#ready.pop();
     if (lane === undefined) return undefined;
     lane.running = true;
