@@ -1,5 +1,5 @@
 /**
- * Breaks one rule at a time in a copy of the sources and demands that the simulation notices.
+ * Breaks one rule at a time in a copy of the sources and demands that the simulation notices, or a test that is named.
  *
  *   bun test/simulation/mutants.ts [NAME]    all of them, or those whose name contains NAME
  *
@@ -10,29 +10,43 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { RECOVERY_MUTANTS } from "./recovery-mutants.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const SEEDS = "400";
+const SEEDS = "2000";
 const RUN_MS = 60_000;
+const COPIED = [
+  "src",
+  "test/simulation",
+  "test/regression",
+  "test/metadata",
+  "test/consumer/rig.ts",
+  "test/schedule/lanes.ts",
+  "test/wasm/random.ts",
+  "package.json",
+];
 
-interface Mutant {
+/** One rule broken: a line of a source file, and what stands there instead. */
+export interface Mutant {
   readonly name: string;
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** The test that notices it, where too few seeds do: run instead of the simulation. */
+  readonly test?: string;
 }
 
 const MUTANTS: readonly Mutant[] = [
   {
     name: "O8: marks count after the lease has ended",
-    file: "pipeline.ts",
-    from: 'if (this.state === "ended" || batch.owner !== this) return false;',
+    file: "lease-calls.ts",
+    from: "if (this.ended || batch.owner !== pipeline) return false;",
     to: "",
   },
   {
     name: "R3: results count after the lease has ended",
-    file: "pipeline.ts",
-    from: 'if (this.state === "ended") this.#host.dropped(1);\n    else this',
+    file: "lease-calls.ts",
+    from: "if (this.ended) this.#host.dropped(1);\n    else this",
     to: "this",
   },
   {
@@ -64,8 +78,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "O9: manual calls mark like automatic ones",
     file: "marking.ts",
-    from: "if (!manual) this.#markAll(results);",
-    to: "this.#markAll(results);",
+    from: "this.#markAll(results, !manual);",
+    to: "this.#markAll(results, true);",
   },
   {
     name: "O9: unacknowledged messages are not counted",
@@ -112,8 +126,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "D5: maxPartitions is not a limit",
     file: "schedule/partition-lanes.ts",
-    from: "return this.#ready.size > 0 && this.running < this.#maxPartitions;",
-    to: "return this.#ready.size > 0;",
+    from: "this.#maxPartitions = rules.maxPartitions;",
+    to: "this.#maxPartitions = rules.maxPartitions + 1;",
   },
   {
     name: "E3: failed messages count as done",
@@ -129,15 +143,15 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "E5: a retry does not wait for its time",
-    file: "pipeline.ts",
-    from: "this.#timers.set(backoffDelayMs(this.topic.retry, lane.failures), () => {",
+    file: "recovery.ts",
+    from: "this.#timers.set(this.#delayMs(lane.failures), () => {",
     to: "this.#timers.set(0, () => {",
   },
   {
     name: "E8: a paused partition goes on",
     file: "pipeline.ts",
-    from: 'return this.state === "live" && !this.paused && ',
-    to: 'return this.state === "live" && ',
+    from: "      !this.pauses.paused &&",
+    to: "",
   },
   {
     name: "E9: an abandoned call is a failure",
@@ -148,8 +162,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "R2: calls start while the lease drains",
     file: "pipeline.ts",
-    from: 'return this.state === "live" && !this.paused && ',
-    to: 'return this.state !== "ended" && !this.paused && ',
+    from: 'this.state === "live" &&\n      !this.pauses',
+    to: 'this.state !== "ended" &&\n      !this.pauses',
   },
   {
     name: "R2: commits are sent while the lease is suspended",
@@ -204,7 +218,7 @@ const MUTANTS: readonly Mutant[] = [
 /** A copy that runs: sources, the simulation, and what they need. */
 function copyProject(): string {
   const directory = mkdtempSync(path.join(tmpdir(), "headrace-mutants-"));
-  for (const name of ["src", "test/simulation", "test/wasm/random.ts", "package.json"]) {
+  for (const name of COPIED) {
     cpSync(path.join(root, name), path.join(directory, name), { recursive: true });
   }
   symlinkSync(path.join(root, "node_modules"), path.join(directory, "node_modules"));
@@ -218,10 +232,10 @@ interface Run {
   readonly output: string;
 }
 
-function simulate(directory: string): Promise<Run> {
+function simulate(directory: string, test = "test/simulation"): Promise<Run> {
   const bun = path.join(root, "node_modules/.bin/bun");
   const { HEADRACE_SIM_SEED: _, ...environment } = process.env;
-  const child = spawn(bun, ["test", "./test/simulation"], {
+  const child = spawn(bun, ["test", `./${test}`], {
     cwd: directory,
     env: { ...environment, NO_COLOR: "1", HEADRACE_SIM_SEEDS: SEEDS },
   });
@@ -236,14 +250,19 @@ function simulate(directory: string): Promise<Run> {
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(timer);
-      const violation = /\n\n(.+)\nReplay: /.exec(output)?.[1] ?? null;
+      const failed = /\(fail\) (.+?) \[/.exec(output)?.[1];
+      const inTest = test === "test/simulation" ? null : failed;
+      const violation = /\n\n(.+)\nReplay: /.exec(output)?.[1] ?? inTest ?? null;
       resolve({ passed: code === 0, violation, output });
     });
   });
 }
 
 /** @returns false when the mutant survives. */
-async function tryMutant(directory: string, { name, file, from, to }: Mutant): Promise<boolean> {
+async function tryMutant(
+  directory: string,
+  { name, file, from, to, test }: Mutant,
+): Promise<boolean> {
   const target = path.join(directory, "src", file);
   const original = readFileSync(target, "utf8");
   if (original.split(from).length !== 2) {
@@ -254,7 +273,7 @@ async function tryMutant(directory: string, { name, file, from, to }: Mutant): P
     original.replace(from, () => to),
   );
   const startedMs = performance.now();
-  const { passed, violation, output } = await simulate(directory);
+  const { passed, violation, output } = await simulate(directory, test);
   writeFileSync(target, original);
   // Only a violation counts: a copy that does not even load proves nothing.
   const caught = !passed && violation !== null;
@@ -271,7 +290,7 @@ async function main(wanted: string): Promise<void> {
   try {
     const { passed, output } = await simulate(directory);
     if (!passed) throw new Error(`Cannot start as the simulation must pass unchanged:\n${output}`);
-    const mutants = MUTANTS.filter(({ name }) => name.includes(wanted));
+    const mutants = [...MUTANTS, ...RECOVERY_MUTANTS].filter(({ name }) => name.includes(wanted));
     let survivors = 0;
     for (const mutant of mutants) if (!(await tryMutant(directory, mutant))) survivors++;
     console.log(`${mutants.length - survivors} caught, ${survivors} survived`);

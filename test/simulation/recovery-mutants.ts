@@ -1,0 +1,227 @@
+/** Mutants of what came with collapse, dead letters and the completed map. */
+import type { Mutant } from "./mutants.ts";
+
+export const RECOVERY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "Q4: a dead letter is marked before it is acknowledged",
+    file: "dispatches.ts",
+    from: "    this.sending++;\n    dispatch.onItsWay = true;",
+    to: "    this.sending++; this.#host.markAlone(dispatch.batch, dispatch.index);",
+  },
+  {
+    name: "Q4: a culprit is marked without a dispatch",
+    file: "recovery.ts",
+    from: "this.dispatches.start(lane, failure, call.virtualPartition, decision.dispatch);",
+    to: "void failure; this.#skip(lane); this.#clock.defer(() => this.#release(lane));",
+  },
+  {
+    name: "Q4: a dispatch that failed is not repeated",
+    file: "dispatches.ts",
+    from: "else this.#timers.set(this.#delayMs(dispatch.attempts), () => this.#send(dispatch));",
+    to: "",
+  },
+  {
+    name: "Q6: a dead letter leaves after its lease has ended",
+    file: "dead-letters.ts",
+    from: "if (!letter.mayStillSend()) {",
+    to: "if (letter.topic === '') {",
+  },
+  {
+    name: "Q6: dead letters that wait are sent while the lease drains",
+    file: "pipeline.ts",
+    from: "    this.#timers.clear();\n    this.recovery.dispatches.drain();",
+    to: "",
+  },
+  {
+    name: "Q1: one retry more than maxRetries",
+    file: "recovery.ts",
+    from: "> queue.maxRetries;",
+    to: "> queue.maxRetries + 1;",
+  },
+  {
+    name: "Q1: a marked message becomes a dead letter",
+    file: "recovery.ts",
+    from: 'if (!this.#host.marking.isOpen(lane.batch, lane.index)) return "retry";',
+    to: "",
+  },
+  {
+    name: "Q5: independent budgets are the partition's",
+    file: "recovery.ts",
+    from: "(queue.independent ? lane.failures : failures)",
+    to: "failures",
+  },
+  {
+    name: "Q5: a call that started before the failure resets the budget",
+    file: "lease-calls.ts",
+    from: "      if (this.collapsed) pipeline.recovery.progressed();",
+    to: "      pipeline.recovery.progressed();",
+  },
+  {
+    name: "Q5: what leaves a lane without a call resets the budget",
+    file: "process/inline-processor.ts",
+    from: "this.#listener.dropped(batch, index);",
+    to: "this.#listener.done(batch, index);",
+    test: "test/regression/dead-letters-of-simulated-faults.test.ts",
+  },
+  {
+    name: "Q5: each lane that fails before the window is set counts",
+    file: "recovery.ts",
+    from: 'if (this.collapse.phase !== "gathering" || this.#failures === 0) this.#failures++;',
+    to: "this.#failures++;",
+  },
+  {
+    name: "Q7: skip is taken for retry",
+    file: "recovery.ts",
+    from: 'if (answer === "retry" || answer === "skip") return answer;',
+    to: 'if (answer === "retry" || answer === "skip") return "retry";',
+  },
+  {
+    name: "E2: the window ends at the highest offset that failed",
+    file: "schedule/collapse-window.ts",
+    from: "this.#highestLeft + 1)",
+    to: "this.#highestLeft)",
+  },
+  {
+    name: "E2: the window knows nothing of calls that ended well",
+    file: "schedule/collapse-window.ts",
+    from: "highestDone + 1, ",
+    to: "",
+  },
+  {
+    name: "E2: calls start while others end",
+    file: "schedule/collapse-window.ts",
+    from: 'return this.phase === "none" || ',
+    to: 'return this.phase === "gathering" || this.phase === "none" || ',
+  },
+  {
+    name: "E2: the collapse ends one message early",
+    file: "recovery.ts",
+    from: "this.#isThrough(collapse.until)",
+    to: "this.#isThrough(collapse.until - 1)",
+  },
+  {
+    name: "E2: a collapse passes a lane that is not ready",
+    file: "schedule/partition-lanes.ts",
+    from: "if (other !== lane) lowest = Math.min(lowest, other.firstOffset);",
+    to: "if (other !== lane && other.ready) lowest = Math.min(lowest, other.firstOffset);",
+  },
+  {
+    name: "E2: messages above the window's end run in a collapse",
+    file: "schedule/partition-lanes.ts",
+    from: "first.headOffset < until &&",
+    to: "",
+  },
+  {
+    name: "E2: a batch in a collapse skips another lane's message",
+    file: "schedule/partition-lanes.ts",
+    from: "const bound = Math.min(until, this.#lowestAside(lane));",
+    to: "const bound = until;",
+  },
+  {
+    name: "E5: no back-off in a collapse",
+    file: "recovery.ts",
+    from: "this.#timers.set(this.#delayMs(attempt), () => this.#goOn());",
+    to: "this.#timers.set(0, () => this.#goOn());",
+  },
+  {
+    name: "E5: a lane's dead letter ends the back-off of a collapse",
+    file: "recovery.ts",
+    from: "    this.#host.lanes.retry(lane, this.#clock.now());\n    this.#host.turn();\n  }\n\n  // ---- the lease",
+    to: "    this.#host.lanes.retry(lane, this.#clock.now());\n    this.#goOn();\n  }\n\n  // ---- the lease",
+    test: "test/regression/dead-letters-of-simulated-faults.test.ts",
+  },
+  {
+    name: "E6: a redelivery counts as an attempt",
+    file: "process/inline-processor.ts",
+    from: "const counts = !abandoned && !Redeliver.isRedeliver(error);",
+    to: "const counts = !abandoned;",
+  },
+  {
+    name: "E8: a pause does not hold a collapse",
+    file: "pipeline.ts",
+    from: "      !this.pauses.paused &&",
+    to: "      (!this.pauses.paused || this.recovery.collapse.ordered) &&",
+  },
+  {
+    name: "E8: context.pause() does nothing",
+    file: "schedule/pauses.ts",
+    from: "const paused = this.#user || this.#timer !== null;",
+    to: "const paused = this.#user;",
+  },
+  {
+    name: "R3: a collapse does not go on with its lease",
+    file: "recovery.ts",
+    from: 'if (this.collapse.phase === "waiting" && !this.dispatches.collapsed) this.#goOn();',
+    to: "",
+  },
+  {
+    name: "C4: everybody may be inside at once",
+    file: "process/mutexes.ts",
+    from: "this.#tail.then(fn)",
+    to: "Promise.resolve().then(fn)",
+  },
+  {
+    name: "O5: the map belongs to the offset above",
+    file: "commit-metadata.ts",
+    from: "const input = { offset, logEnd",
+    to: "const input = { offset: offset + 1, logEnd",
+  },
+  {
+    name: "O5: the next commit forgets the map that was read",
+    file: "commit-metadata.ts",
+    from: ": joinRuns(this.#tracker.runs(), this.#tracker.nextOffset, this.inherited);",
+    to: ": (void joinRuns, this.#tracker.runs());",
+  },
+  {
+    name: "O5: what was inherited moves up by one",
+    file: "metadata/join-runs.ts",
+    from: "append(joined, false, start - end);",
+    to: "append(joined, false, start - end + 1);",
+  },
+  {
+    name: "O5: the map counts after a seek",
+    file: "group-leases.ts",
+    from: "...{ completed: CompletedOffsets.none(), topicId",
+    to: "...{ completed: metadata.inherited, topicId",
+  },
+  {
+    name: "P1: what the map names is handled again",
+    file: "commit-metadata.ts",
+    from: "return records === given.records ? given : { ...given, records };",
+    to: "void records; return given;",
+  },
+  {
+    name: "O6: metadata that is too large drops the commit",
+    file: "commit/commit-position.ts",
+    from: 'if (outcome === "too-large") this.#pending = null;',
+    to: 'if (outcome === "too-large") this.stored = offset;',
+  },
+  {
+    name: "O6: metadata that is too large is sent again as it is",
+    file: "commit-metadata.ts",
+    from: "Math.floor(length / 2)",
+    to: "length",
+  },
+  {
+    name: "O6: a map that does not fit loses its lowest part",
+    file: "metadata/encode-metadata.ts",
+    from: "const map = encodeRuns(input.runs, capacity",
+    to: `const runs = Array.from(input.runs);
+  const short = encodeRuns(runs, capacity - guarded.length - MAP_HEADER_BYTES).truncated;
+  if (short) runs.splice(1, 2);
+  const map = encodeRuns(runs, capacity`,
+    test: "test/metadata/metadata.test.ts",
+  },
+  {
+    name: "O7: the text is lost",
+    file: "lease-calls.ts",
+    from: "this.#texts.attach(offset, text);",
+    to: "",
+  },
+  {
+    name: "O7: exact takes the text of a message that is not committed",
+    file: "mark/offset-texts.ts",
+    from: "this.#attached[below]!.offset < committable",
+    to: "this.#attached[below]!.offset <= committable",
+  },
+];
