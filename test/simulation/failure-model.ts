@@ -150,7 +150,7 @@ export class FailureModel {
   }
 
   #scopeOf(period: Period, message: SimMessage): string | number {
-    return period.collapse.phase === "ordered" ? PARTITION : period.laneOf(message);
+    return message.collapsed ? PARTITION : period.laneOf(message);
   }
 }
 
