@@ -144,6 +144,7 @@ export class Checker {
   continue(period: Period): void {
     if (period.state === "suspended") period.state = "live";
     period.waits.clear();
+    period.endedMs = this.now();
     period.collapse.waitUntilMs = 0;
     for (const message of period.messages.values()) message.retryAtMs = 0;
   }

@@ -84,6 +84,8 @@ export class FailureModel {
     period.markDone(message);
     message.state = "finished";
     message.sending = false;
+    // What waited behind it may be held back to fill a call (F3).
+    period.endedMs = this.#now();
     const scope = this.#scopeOf(period, message);
     const last = period.lettered.get(scope) ?? -1;
     const { offset } = message;
@@ -150,7 +152,7 @@ export class FailureModel {
   }
 
   #scopeOf(period: Period, message: SimMessage): string | number {
-    return period.collapse.phase === "ordered" ? PARTITION : period.laneOf(message);
+    return message.collapsed ? PARTITION : period.laneOf(message);
   }
 }
 
