@@ -11,7 +11,7 @@
  * kafkajs decodes, then as `group`
  *
  * The kernel also remembers keys in flight: its balanced and per-key rounds take out the batch
- * before, key by key. Every variant must give the same groups before anything is timed. Variants
+ * before, all of which has finished. Every variant must give the same groups before anything is timed. Variants
  * take turns; the figure is the best round.
  */
 import { Buffer } from "node:buffer";
