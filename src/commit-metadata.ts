@@ -8,7 +8,6 @@ import type { SourceBatch } from "./source/source.ts";
 
 /** Shorter metadata says nothing: a broker that refuses it gets none. */
 const MIN_LENGTH = 16;
-const NO_ID: Uint8Array = new Uint8Array(0);
 const NOTHING: EncodedMetadata = { text: "", completed: 0, truncated: false };
 
 /** How a consumer writes metadata. */
@@ -32,12 +31,12 @@ export class CommitMetadata {
     options: MetadataOptions,
     tracker: OffsetTracker,
     texts: OffsetTexts,
-    start: { readonly completed: CompletedOffsets; readonly topicId: Uint8Array | undefined },
+    start: { readonly completed: CompletedOffsets; readonly topicId: Uint8Array },
   ) {
     this.#options = options;
     this.#tracker = tracker;
     this.#texts = texts;
-    this.topicId = start.topicId ?? NO_ID;
+    this.topicId = start.topicId;
     this.inherited = start.completed;
     this.#maxLength = options.maxMetadataLength;
   }

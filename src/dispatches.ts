@@ -87,6 +87,8 @@ export class Dispatches {
     return this.#host.state === "ended";
   }
 
+  readonly #isOver = (): boolean => this.#ended;
+
   /** Sends the first message of a lane to a dead letter topic. */
   start(lane: Lane, failure: Failure, virtualPartition: number, topic: string): void {
     const { batch, index } = lane;
@@ -136,8 +138,7 @@ export class Dispatches {
     this.sending++;
     dispatch.onItsWay = true;
     dispatch.attempts++;
-    const isOver = (): boolean => this.#ended;
-    this.#deadLetters!.send({ failure, queue, topic, virtualPartition, isOver })
+    this.#deadLetters!.send({ failure, queue, topic, virtualPartition, isOver: this.#isOver })
       .then(
         (target) => this.#answered(dispatch, () => this.#dispatched(dispatch, target)),
         (error: unknown) => this.#answered(dispatch, () => this.#refused(dispatch, error)),
@@ -211,8 +212,8 @@ export class Dispatches {
         return;
       }
       try {
-        const isOver = (): boolean => this.#ended;
-        const letter = { failure, queue, topic: queue.topic, virtualPartition, isOver };
+        const place = { failure, queue, topic: queue.topic, virtualPartition };
+        const letter = { ...place, isOver: this.#isOver };
         const target = await this.#deadLetters!.send(letter);
         if (this.#ended) break;
         this.#host.markAlone(batch, index);

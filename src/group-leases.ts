@@ -73,8 +73,8 @@ export class GroupLeases {
     const start = startOffsetOf(assigned, options);
     if (start === null) throw outOfRange(assigned);
     const { offset, stored, reset } = start;
-    const { committed, topicId } = assigned;
-    const context = { offset, logEnd, topicId: topicId ?? NO_ID, inflateZstd };
+    const { committed, topicId = NO_ID } = assigned;
+    const context = { offset, logEnd, topicId, inflateZstd };
     // What is reset, or has never been committed, says nothing of what is done (O11).
     const read = decodeMetadata(stored ? (committed?.metadata ?? "") : "", context);
     const { completed, userText: offsetMetadata } = read;
@@ -209,10 +209,12 @@ export class GroupLeases {
 
   #refused({ lease, metadata }: Pipeline, outcome: CommitOutcome, length: number): void {
     const { topic, partition } = lease;
-    // Metadata that is too long costs a smaller map, not the commit (O6).
-    if (outcome === "too-large" && length > 0) metadata.refused(length);
-    else if (outcome !== "denied" && outcome !== "too-large") return;
-    if (outcome === "too-large" && length > 0) return;
+    if (outcome === "too-large" && length > 0) {
+      // Metadata that is too long costs a smaller map, not the commit (O6).
+      metadata.refused(length);
+      return;
+    }
+    if (outcome !== "denied" && outcome !== "too-large") return;
     const what = `Cannot commit ${topic}#${partition} as the broker must accept it`;
     this.#host.report(new SourceError(`${what}: received ${outcome}`));
   }

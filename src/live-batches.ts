@@ -31,18 +31,13 @@ export class LiveBatches {
     this.#owner = owner;
   }
 
-  /** Batches that still hold what the client gave. */
-  get size(): number {
-    return this.#batches.length;
-  }
-
   /** A batch has come: looks at some of those that came before, in turn. */
-  add(batch: PolledBatch, nowMs: number): void {
+  add(batch: PolledBatch): void {
     const batches = this.#batches;
     for (let looks = Math.min(LOOKS_PER_BATCH, batches.length); looks > 0; looks--) {
       if (this.#next >= batches.length) this.#next = 0;
       const one = batches[this.#next]!;
-      if (one.left > 0 && !this.#copy(one, nowMs)) {
+      if (one.left > 0 && !this.#copy(one, batch.polledAtMs)) {
         this.#next++;
         continue;
       }

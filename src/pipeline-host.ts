@@ -30,7 +30,8 @@ export interface PipelineStart {
   readonly completed: CompletedOffsets;
   /** The user's text in that metadata. */
   readonly offsetMetadata: string | null;
-  readonly topicId: Uint8Array | undefined;
+  /** Empty where the client has none. */
+  readonly topicId: Uint8Array;
   /** `consumer.pause()` holds it, as before a seek. */
   readonly paused: boolean;
   readonly offset: number;

@@ -151,7 +151,6 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.#state = state;
     this.regate();
   }
-  /** What changes slowly is in `canRun`. */
   get mayStart(): boolean {
     return this.gate.open && (!this.topic.manual || !this.unmarkedFull);
   }
@@ -190,7 +189,7 @@ export class Pipeline implements Runnable, RecoveryHost {
       return undefined;
     }
     const hold = this.#host.credit.charge(this.account, count, records.byteLength);
-    this.#batches.add(batch, batch.polledAtMs);
+    this.#batches.add(batch);
     this.intake.add(batch);
     this.#watchFilling();
     this.#host.scheduler.turn();
@@ -247,8 +246,9 @@ export class Pipeline implements Runnable, RecoveryHost {
 
   /** Once a slice, not per message (H4). */
   #sample({ batch, index, slot }: Lane, nowMs: number): void {
-    const { topic, partition } = this.lease;
     this.latencies.add(batch, index, this.#clock, nowMs);
+    if (!this.#host.events.has("scheduled")) return;
+    const { topic, partition } = this.lease;
     this.#host.events.emit("scheduled", { topic, partition, virtualPartition: slot });
   }
 
