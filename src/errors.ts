@@ -99,6 +99,13 @@ export class CorruptLogError extends LogError {
   }
 }
 
+/** A topic of the embedded log has as many bytes as it may have. */
+export class TopicFullError extends LogError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_TOPIC_FULL", retriable: true, ...details });
+  }
+}
+
 /** A record could not be produced. */
 export class ProduceError extends HeadraceError {
   constructor(message: string, details: ErrorDetails = {}) {

@@ -9,8 +9,17 @@ import { Validator } from "../validate.ts";
 
 export type { TornTail } from "../log/active-segment.ts";
 export { type Log, openLog, type StoredOffset } from "../log/log.ts";
-export type { LogOptions, LogTopicOptions } from "../log/log-options.ts";
+export type * from "../log/log-events.ts";
+export type { FlushOptions, LogOptions, LogTopicOptions } from "../log/log-options.ts";
 export type { StoredBatch } from "../log/read-batches.ts";
+export type {
+  ArchiveCallback,
+  ArchivedSegment,
+  DeduplicationOptions,
+  RetentionOptions,
+  SegmentOptions,
+  TopicOverrides,
+} from "../log/topic-options.ts";
 
 const check: Validator = new Validator("use a log");
 

@@ -13,7 +13,8 @@ import { replaceFile, syncDirectory, writeFully } from "./files.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
 import { findLaterBatch, type ScanPlan, scanSegment } from "./scan-segment.ts";
-import { indexPath, SealedSegment } from "./sealed-segment.ts";
+import { SealedSegment } from "./sealed-segment.ts";
+import { indexPath } from "./segment-names.ts";
 
 /** What a crash left behind the last good batch, and was cut off. */
 export interface TornTail {

@@ -7,7 +7,7 @@
  * ```
  */
 import { Buffer } from "node:buffer";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { readIfThere, writeFully } from "./files.ts";
 import { readU64, write64 } from "./integers.ts";
 import { encodeSlot, newestSlot } from "./slots.ts";
@@ -52,6 +52,11 @@ export class HeadFile {
     const at = (sequence % 2) * SLOT_BYTES;
     writeFully(this.#fd, encodeSlot(HEAD_MAGIC, { sequence, body }), at);
     this.#sequence = sequence;
+  }
+
+  /** Makes what was written durable before it returns. */
+  sync(): void {
+    fdatasyncSync(this.#fd);
   }
 
   close(): void {

@@ -1,56 +1,121 @@
 import { NotSupportedError } from "../errors.ts";
 import { Validator } from "../validate.ts";
-import type { TornTail } from "./active-segment.ts";
+import { LOG_EVENTS, type LogListeners } from "./log-events.ts";
+import {
+  checkOverrides,
+  TOPIC_DEFAULTS,
+  TOPIC_OVERRIDES,
+  type TopicOptions,
+  type TopicOverrides,
+  withOverrides,
+} from "./topic-options.ts";
 
-const DEFAULT_SEGMENT_BYTES: number = 64 * 1024 * 1024;
-const MIN_SEGMENT_BYTES = 1024;
-/** Positions in an index are 32 bits wide, and a segment may end with one large batch. */
-const MAX_SEGMENT_BYTES: number = 1024 * 1024 * 1024;
 const MAX_PARTITIONS = 100_000;
 const MAX_NAME_LENGTH = 249;
+const MAX_FLUSH_MESSAGES = 1_000_000;
+const MAX_FLUSH_BYTES: number = 128 * 1024 * 1024;
+const MAX_FLUSH_INTERVAL_MS = 60_000;
+const MAX_SYNC_INTERVAL_MS = 3_600_000;
 
-/** Options of one topic. */
-export interface LogTopicOptions {
+/** Options of one topic. What is stored with it holds until another open says otherwise. */
+export interface LogTopicOptions extends TopicOverrides {
   /** Partitions, 1…100,000; more than there are adds some, fewer is an error. */
   partitions: number;
 }
 
+/** When records that are appended are written to the file. */
+export interface FlushOptions {
+  /** Records that wait at most, 1…1,000,000. Default 1024. */
+  messages?: number;
+  /** Bytes that wait at most, 1 byte…128 MiB; a batch is written whole. Default 1 MiB. */
+  bytes?: number;
+  /**
+   * Milliseconds that a record waits at most, 0…60,000, when appends are acknowledged as
+   * "buffered"; with the other levels all appends of one tick share a write. Default 5.
+   */
+  intervalMs?: number;
+}
+
 /** Options of `openLog()`. */
-export interface LogOptions {
+export interface LogOptions extends TopicOverrides {
   /** Topics to make when they are missing, by name. */
   topics?: Readonly<Record<string, LogTopicOptions>>;
-  segment?: {
-    /** Size at which a segment is sealed, 1 KiB…1 GiB. Default 64 MiB. */
-    bytes?: number;
-  };
-  /** What to do about damage: "fail" rejects `openLog()`. Nothing else is supported yet. */
-  onCorruption?: "fail";
-  on?: {
-    /** A crash left an incomplete batch at the end of a partition, and it was cut off. */
-    tornTail?: (event: TornTail) => void;
-  };
+  flush?: FlushOptions;
+  /**
+   * When files are synced to the disk: "never" but for sealed segments and `close()`, every
+   * `syncIntervalMs` while there is something to sync, or after each "flush". Default "interval".
+   */
+  sync?: "never" | "interval" | "flush";
+  /** Milliseconds between syncs, 1…3,600,000. Default 1000. */
+  syncIntervalMs?: number;
+  /**
+   * What an append waits for: "buffered" (in memory), "written" (survives the death of this
+   * process) or "synced" (survives a power cut; asks for a sync at once). Default "written".
+   */
+  acknowledge?: "buffered" | "written" | "synced";
+  /**
+   * When checksums are verified: of all batches at "open", of each batch when it is "read", or
+   * "off". The end of the log is verified at open in any case. Default "read".
+   */
+  verify?: "open" | "read" | "off";
+  /** Which indexes stay in memory: "all", those of "open" segments, or "none". Default "open". */
+  cacheIndexes?: "all" | "open" | "none";
+  /**
+   * What to do about damage that is not a torn tail: "fail" rejects `openLog()`, "readonly" opens
+   * the partition for reading what is good, "quarantine" renames the damaged file and goes on
+   * behind it. Default "fail".
+   */
+  onCorruption?: "fail" | "readonly" | "quarantine";
+  on?: LogListeners;
+}
+
+/** How many partitions a topic shall have, and what is to be stored with it. */
+export interface TopicRequest {
+  readonly partitions: number;
+  readonly overrides: TopicOverrides;
 }
 
 /** The same, complete. */
 export interface ResolvedLogOptions {
-  readonly topics: ReadonlyMap<string, number>;
-  /** undefined: as it is when the log is already open, else the default. */
-  readonly segmentBytes: number | undefined;
-  readonly onTornTail: ((event: TornTail) => void) | undefined;
+  readonly topics: ReadonlyMap<string, TopicRequest>;
+  readonly flush: Readonly<Required<FlushOptions>>;
+  readonly sync: NonNullable<LogOptions["sync"]>;
+  readonly syncIntervalMs: number;
+  readonly acknowledge: NonNullable<LogOptions["acknowledge"]>;
+  readonly verify: NonNullable<LogOptions["verify"]>;
+  readonly cacheIndexes: NonNullable<LogOptions["cacheIndexes"]>;
+  readonly onCorruption: NonNullable<LogOptions["onCorruption"]>;
+  /** What topics have that say nothing for themselves. */
+  readonly topicDefaults: TopicOptions;
+  readonly on: LogListeners;
+  /** Options that were given, by path, `topics` and `on` left out. */
+  readonly given: ReadonlyMap<string, unknown>;
 }
 
-/**
- * Options that the design names and a later version brings, with the one value that is already so.
- */
-const LATER: Readonly<Record<string, unknown>> = {
+const OPTIONS: readonly string[] = [
+  "topics",
+  "flush",
+  "sync",
+  "syncIntervalMs",
+  "acknowledge",
+  "verify",
+  "cacheIndexes",
+  "onCorruption",
+  "on",
+  ...TOPIC_OVERRIDES,
+];
+
+/** Options that do nothing yet, with the one value that is already so. */
+const NOT_YET: Readonly<Record<string, unknown>> = {
   flush: undefined,
   sync: "interval",
+  syncIntervalMs: 1000,
   acknowledge: "written",
   verify: "read",
   cacheIndexes: "open",
-  retention: undefined,
-  deduplication: undefined,
   onCorruption: "fail",
+  retention: null,
+  deduplication: null,
 };
 
 const check: Validator = new Validator("open the log");
@@ -58,26 +123,47 @@ const check: Validator = new Validator("open the log");
 /** @throws {TypeError | RangeError | NotSupportedError} Naming the option. */
 export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions {
   const given = check.object("options", options);
-  check.knownKeys("options", given, ["topics", "segment", "on", ...Object.keys(LATER)]);
-  refuseLater("", given, LATER);
-  const segment = check.object("segment", given.segment ?? {});
-  refuseLater("segment.", segment, { maxAgeMs: undefined });
-  check.knownKeys("segment", segment, ["bytes", "maxAgeMs"]);
-  const on = check.object("on", given.on ?? {});
-  refuseLater("on.", on, { retentionBlocked: undefined });
-  check.knownKeys("on", on, ["tornTail", "retentionBlocked"]);
-  if (on.tornTail !== undefined) check.callable("on.tornTail", on.tornTail);
-  const topics = Object.entries(check.object("topics", given.topics ?? {}));
-  return {
-    topics: new Map(topics.map(([name, topic]) => [topicName(name), topicPartitions(name, topic)])),
-    segmentBytes: segment.bytes === undefined ? undefined : segmentBytes(segment.bytes),
-    onTornTail: on.tornTail as ResolvedLogOptions["onTornTail"],
+  check.knownKeys("options", given, OPTIONS);
+  const resolved: ResolvedLogOptions = {
+    topics: resolveTopics(given.topics),
+    flush: resolveFlush(given.flush),
+    sync: check.oneOf("sync", given.sync, "interval", ["never", "interval", "flush"]),
+    syncIntervalMs: integer("syncIntervalMs", given.syncIntervalMs, 1000, 1, MAX_SYNC_INTERVAL_MS),
+    acknowledge: check.oneOf("acknowledge", given.acknowledge, "written", [
+      "buffered",
+      "written",
+      "synced",
+    ]),
+    verify: check.oneOf("verify", given.verify, "read", ["open", "read", "off"]),
+    cacheIndexes: check.oneOf("cacheIndexes", given.cacheIndexes, "open", ["all", "open", "none"]),
+    onCorruption: check.oneOf("onCorruption", given.onCorruption, "fail", [
+      "fail",
+      "readonly",
+      "quarantine",
+    ]),
+    topicDefaults: withOverrides(TOPIC_DEFAULTS, checkOverrides("", given)),
+    on: resolveListeners(given.on),
+    given: flatten(given),
   };
+  if (resolved.acknowledge === "synced" && resolved.sync === "never") {
+    throw check.rangeError('acknowledge must not be "synced" when sync is "never"', "synced");
+  }
+  refuseNotYet("", given);
+  return resolved;
 }
 
-/** Size of segments when nobody says otherwise. */
-export function defaultSegmentBytes(): number {
-  return DEFAULT_SEGMENT_BYTES;
+/**
+ * Checks that options given for a log that is open already are those it was opened with.
+ *
+ * @returns The first that is not, as text, or undefined.
+ */
+export function conflict(open: ResolvedLogOptions, later: ResolvedLogOptions): string | undefined {
+  const { segment, retention, deduplication } = open.topicDefaults;
+  const values = flatten({ ...open, segment, retention, deduplication });
+  for (const [path, value] of later.given) {
+    if (value !== values.get(path)) return `${path} ${String(values.get(path))} and not ${value}`;
+  }
+  return undefined;
 }
 
 /** Checks the name of a topic or group. */
@@ -89,32 +175,68 @@ export function topicName(name: unknown): string {
   return text;
 }
 
-/** Checks a partition count. */
-export function partitionCount(name: string, value: unknown): number {
-  if (value === undefined) throw check.typeError(`${name} must be a number`, value);
-  return check.integer(name, value, 1, 1, MAX_PARTITIONS);
+/** Checks what one topic shall be. @param path Of the options, for messages. */
+export function topicRequest(path: string, value: unknown): TopicRequest {
+  const given = check.object(path, value);
+  check.knownKeys(path, given, ["partitions", ...TOPIC_OVERRIDES]);
+  const { partitions } = given;
+  if (partitions === undefined) throw check.typeError(`${path}.partitions must be a number`, value);
+  const overrides = checkOverrides(`${path}.`, given);
+  refuseNotYet(`${path}.`, given);
+  return {
+    partitions: integer(`${path}.partitions`, partitions, 1, 1, MAX_PARTITIONS),
+    overrides,
+  };
 }
 
-function segmentBytes(value: unknown): number {
-  return check.integer("segment.bytes", value, 0, MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
+function resolveTopics(value: unknown): ResolvedLogOptions["topics"] {
+  const topics = Object.entries(check.object("topics", value ?? {}));
+  return new Map(
+    topics.map(([name, topic]) => [topicName(name), topicRequest(`topics.${name}`, topic)]),
+  );
 }
 
-function topicPartitions(name: string, value: unknown): number {
-  const path = `topics.${name}`;
-  const topic = check.object(path, value);
-  const later = { retention: undefined, deduplication: undefined, segment: undefined };
-  refuseLater(`${path}.`, topic, later);
-  check.knownKeys(path, topic, ["partitions", ...Object.keys(later)]);
-  return partitionCount(`${path}.partitions`, topic.partitions);
+function resolveFlush(value: unknown): ResolvedLogOptions["flush"] {
+  const given = check.object("flush", value ?? {});
+  check.knownKeys("flush", given, ["messages", "bytes", "intervalMs"]);
+  const { messages, bytes, intervalMs } = given;
+  return {
+    messages: integer("flush.messages", messages, 1024, 1, MAX_FLUSH_MESSAGES),
+    bytes: integer("flush.bytes", bytes, 1 << 20, 1, MAX_FLUSH_BYTES),
+    intervalMs: integer("flush.intervalMs", intervalMs, 5, 0, MAX_FLUSH_INTERVAL_MS),
+  };
 }
 
-function refuseLater(
-  prefix: string,
-  given: object,
-  later: Readonly<Record<string, unknown>>,
-): void {
+function resolveListeners(value: unknown): LogListeners {
+  const given = check.object("on", value ?? {});
+  check.knownKeys("on", given, LOG_EVENTS);
+  for (const [name, listener] of Object.entries(given)) {
+    if (listener !== undefined) check.callable(`on.${name}`, listener);
+  }
+  return { ...given } as LogListeners;
+}
+
+function integer(name: string, value: unknown, fallback: number, min: number, max: number): number {
+  return check.integer(name, value, fallback, min, max);
+}
+
+/** Single values by path, like "flush.bytes". */
+function flatten(options: object): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(options)) {
+    if (name === "topics" || name === "on" || value === undefined) continue;
+    const parts = typeof value === "object" && value !== null ? flatten(value) : undefined;
+    values.set(name, parts ? "an object" : value);
+    for (const [inner, part] of parts ?? []) values.set(`${name}.${inner}`, part);
+  }
+  return values;
+}
+
+function refuseNotYet(prefix: string, given: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(later, name) || value === undefined || value === later[name]) continue;
+    if (!Object.hasOwn(NOT_YET, name) || value === undefined || value === NOT_YET[name]) continue;
     throw new NotSupportedError(`${prefix}${name}`);
   }
+  const { segment } = given as { segment?: { maxAgeMs?: unknown } };
+  if (segment?.maxAgeMs != null) throw new NotSupportedError(`${prefix}segment.maxAgeMs`);
 }

@@ -1,7 +1,11 @@
 import { ClosedError, HeadraceError, LogError } from "../errors.ts";
 import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import type { TopicRequest } from "./log-options.ts";
 import type { StoreShare } from "./log-source.ts";
 import type { LogStore } from "./log-store.ts";
+
+/** What a topic becomes that is written to and missing. */
+const ONE_PARTITION: TopicRequest = { partitions: 1, overrides: {} };
 
 /**
  * The writing side: the records of one batch become one stored batch. A topic that is missing is
@@ -25,7 +29,7 @@ export class LogSink implements Sink {
 
   async partitionCount(topic: string): Promise<number> {
     const store = await this.#store();
-    return (store.topic(topic) ?? store.ensureTopic(topic, 1)).partitions.length;
+    return (store.topic(topic) ?? store.ensureTopic(topic, ONE_PARTITION)).partitions.length;
   }
 
   async send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]> {

@@ -2,17 +2,18 @@ import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { clearTimeout, setTimeout } from "node:timers";
 import { ClosedError, CorruptLogError, LogError } from "../errors.ts";
+import type { Clock, TimerHandle } from "../types.ts";
 import { readIfThere } from "./files.ts";
 import { LockFile } from "./lock-file.ts";
-import { defaultSegmentBytes, type ResolvedLogOptions } from "./log-options.ts";
+import { inBackground, logClock } from "./log-clock.ts";
+import { LogEventHub } from "./log-events.ts";
+import type { ResolvedLogOptions, TopicRequest } from "./log-options.ts";
 import { listNamedDirectories, writeJson } from "./named-directory.ts";
-import { TopicLog, type Writer } from "./topic-log.ts";
+import type { Writer } from "./partition-log.ts";
+import { TopicLog } from "./topic-log.ts";
 
 const FORMAT_VERSION = 1;
-/** Time between syncs while there is something to sync. */
-const SYNC_INTERVAL_MS = 1000;
 /** Time between signs of life in `LOCK`. */
 const HEARTBEAT_MS = 5000;
 
@@ -29,13 +30,15 @@ interface StoreJson {
  */
 export class LogStore {
   readonly root: string;
-  readonly segmentBytes: number;
+  readonly options: ResolvedLogOptions;
+  readonly clock: Clock;
+  readonly events: LogEventHub = new LogEventHub();
   readonly #lock: LockFile;
   readonly #topics = new Map<string, TopicLog>();
   readonly #topicListeners = new Set<() => void>();
   readonly #writer: Writer;
-  #heartbeat: ReturnType<typeof setTimeout> | undefined;
-  #syncTimer: ReturnType<typeof setTimeout> | undefined;
+  #heartbeat: TimerHandle;
+  #syncTimer: TimerHandle;
   #syncing: Promise<void> | undefined;
   #closed = false;
   #fenced = false;
@@ -43,21 +46,25 @@ export class LogStore {
   /**
    * Takes the lock, raises the writer epoch, recovers every partition.
    *
+   * @param clock Times and timers; `logClock` but in tests.
    * @throws {LogError} When another process writes here.
    * @throws {CorruptLogError} For damage that is not a torn tail.
    */
-  constructor(root: string, options: ResolvedLogOptions) {
+  constructor(root: string, options: ResolvedLogOptions, clock: Clock = logClock) {
     this.root = root;
-    this.segmentBytes = options.segmentBytes ?? defaultSegmentBytes();
+    this.options = options;
+    this.clock = clock;
+    this.events.add(options.on);
     this.#lock = new LockFile(join(root, "LOCK"));
     try {
       const writerEpoch = raiseEpoch(root);
-      this.#writer = { writerEpoch, segmentBytes: this.segmentBytes };
+      this.#writer = { writerEpoch, options, clock, events: this.events };
       this.#beat();
       this.#sweepLocks();
       for (const found of listNamedDirectories(this.#topicsDirectory, "topic.json")) {
         this.#topics.set(found.json.name, new TopicLog(found, this.#writer));
       }
+      this.#tellTornTails();
     } catch (error) {
       this.#release();
       throw error;
@@ -77,10 +84,10 @@ export class LogStore {
   }
 
   /** Makes the topic, or adds what it lacks. */
-  ensureTopic(name: string, partitions: number): TopicLog {
+  ensureTopic(name: string, request: TopicRequest): TopicLog {
     const known = this.topic(name);
-    const changed = known?.grow(partitions) ?? true;
-    const topic = known ?? TopicLog.create(this.#topicsDirectory, name, partitions, this.#writer);
+    const changed = known?.change(request) ?? true;
+    const topic = known ?? TopicLog.create(this.#topicsDirectory, name, request, this.#writer);
     this.#topics.set(name, topic);
     if (changed) for (const listener of [...this.#topicListeners]) listener();
     return topic;
@@ -102,14 +109,14 @@ export class LogStore {
   /** Asks for a sync within the interval. */
   wrote(): void {
     if (this.#syncTimer !== undefined || this.#closed || this.#fenced) return;
-    this.#syncTimer = setTimeout(() => {
+    const timer = this.clock.setTimer(() => {
       this.#syncTimer = undefined;
       void this.sync().then(() => {
         if (this.#anyDirty()) this.wrote();
       });
-    }, SYNC_INTERVAL_MS);
+    }, this.options.syncIntervalMs);
     // What is not synced when the process ends is in the system's hands and will be written.
-    this.#syncTimer.unref();
+    this.#syncTimer = inBackground(timer);
   }
 
   /**
@@ -125,7 +132,7 @@ export class LogStore {
   /** Syncs, closes all files, gives the lock back. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#syncTimer);
+    this.clock.clearTimer(this.#syncTimer);
     await this.#syncing;
     try {
       if (this.#fence()) for (const topic of this.#topics.values()) topic.groups.syncNow();
@@ -171,8 +178,13 @@ export class LogStore {
 
   #beat(): void {
     this.#lock.beat(this.#writer.writerEpoch);
-    this.#heartbeat = setTimeout(() => this.#beat(), HEARTBEAT_MS);
-    this.#heartbeat.unref();
+    this.#heartbeat = inBackground(this.clock.setTimer(() => this.#beat(), HEARTBEAT_MS));
+  }
+
+  #tellTornTails(): void {
+    for (const topic of this.topics()) {
+      for (const event of topic.tornTails) this.events.emit("tornTail", event);
+    }
   }
 
   /** What contenders for earlier locks left behind: nobody can win with it any more. */
@@ -183,7 +195,7 @@ export class LogStore {
   }
 
   #release(): void {
-    clearTimeout(this.#heartbeat);
+    this.clock.clearTimer(this.#heartbeat);
     const errors: unknown[] = [];
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) {

@@ -1,14 +1,17 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { ClosedError, LogError, NotSupportedError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
+import type { Clock } from "../types.ts";
 import { GroupCoordinator } from "./group-coordinator.ts";
 import { MAX_METADATA_LENGTH } from "./group-offsets.ts";
+import type { LogListeners } from "./log-events.ts";
 import {
+  conflict,
   type LogOptions,
-  partitionCount,
   type ResolvedLogOptions,
   resolveLogOptions,
   topicName,
+  topicRequest,
 } from "./log-options.ts";
 import { appendTo } from "./log-sink.ts";
 import type { StoreShare } from "./log-source.ts";
@@ -16,6 +19,7 @@ import { LogStore } from "./log-store.ts";
 import type { PartitionLog } from "./partition-log.ts";
 import type { StoredBatch } from "./read-batches.ts";
 import type { TopicLog } from "./topic-log.ts";
+import type { TopicOverrides } from "./topic-options.ts";
 
 /** What a group has stored for a partition; `offset` is the next one to read, null for none. */
 export interface StoredOffset {
@@ -28,8 +32,13 @@ export interface StoredOffset {
 export interface Log extends AsyncDisposable {
   /** Topic names with partition counts. */
   topics(): Promise<{ readonly topic: string; readonly partitions: number }[]>;
-  /** Makes a topic. @throws {LogError} When it exists. */
-  createTopic(topic: string, partitions: number): Promise<void>;
+  /**
+   * Makes a topic.
+   *
+   * @param options Stored with it; they hold when the log is opened again.
+   * @throws {LogError} When it exists.
+   */
+  createTopic(topic: string, partitions: number, options?: TopicOverrides): Promise<void>;
   /**
    * Writes the records as one batch.
    *
@@ -83,11 +92,14 @@ const opened = new Map<string, Opened>();
 /** One use of an open log; the files close with the last one. */
 export class LogHandle implements Log, StoreShare {
   readonly #opened: Opened;
+  readonly #listeners: LogListeners;
   #closed: Promise<void> | undefined;
 
-  constructor(of: Opened) {
+  /** @param listeners Removed from the log's events when this use of it ends. */
+  constructor(of: Opened, listeners: LogListeners = {}) {
     of.users++;
     this.#opened = of;
+    this.#listeners = listeners;
   }
 
   /** The shared log behind this handle. */
@@ -109,11 +121,15 @@ export class LogHandle implements Log, StoreShare {
     });
   }
 
-  async createTopic(topic: string, partitions: number): Promise<void> {
+  async createTopic(
+    topic: string,
+    partitions: number,
+    options: TopicOverrides = {},
+  ): Promise<void> {
     if (this.store.topic(topicName(topic)) !== undefined) {
       throw new LogError(`Cannot create a topic as its name must be new: received ${topic}`);
     }
-    this.store.ensureTopic(topic, partitionCount("partitions", partitions));
+    this.store.ensureTopic(topic, topicRequest("topic", { ...options, partitions }));
   }
 
   async append(
@@ -179,7 +195,7 @@ export class LogHandle implements Log, StoreShare {
   }
 
   close(): Promise<void> {
-    this.#closed ??= release(this.#opened);
+    this.#closed ??= release(this.#opened, this.#listeners);
     return this.#closed;
   }
 
@@ -216,10 +232,11 @@ export async function openLog(directory: string, options: LogOptions = {}): Prom
   return openHandle(directory, resolveLogOptions(options));
 }
 
-/** @internal `openLog()` with checked options. */
+/** @internal `openLog()` with checked options, and another clock in tests. */
 export async function openHandle(
   directory: string,
   options: ResolvedLogOptions,
+  clock?: Clock,
 ): Promise<LogHandle> {
   mkdirSync(directory, { recursive: true });
   const root = realpathSync(directory);
@@ -227,12 +244,12 @@ export async function openHandle(
   while (opened.get(root)?.closing) await opened.get(root)?.closing?.catch(() => {});
   const known = opened.get(root);
   if (known !== undefined) checkSameOptions(known.store, options);
-  const use = known ?? { store: new LogStore(root, options), users: 0, closing: undefined };
+  const use = known ?? { store: new LogStore(root, options, clock), users: 0, closing: undefined };
   opened.set(root, use);
-  const handle = new LogHandle(use);
+  use.store.events.add(options.on);
+  const handle = new LogHandle(use, options.on);
   try {
-    if (known === undefined) tellTornTails(use.store, options);
-    for (const [topic, partitions] of options.topics) use.store.ensureTopic(topic, partitions);
+    for (const [topic, request] of options.topics) use.store.ensureTopic(topic, request);
   } catch (error) {
     await handle.close();
     throw error;
@@ -240,25 +257,23 @@ export async function openHandle(
   return handle;
 }
 
-function checkSameOptions(store: LogStore, { segmentBytes }: ResolvedLogOptions): void {
-  if (segmentBytes === undefined || segmentBytes === store.segmentBytes) return;
+function checkSameOptions(store: LogStore, options: ResolvedLogOptions): void {
+  const differs = conflict(store.options, options);
+  if (differs === undefined) return;
   throw new LogError(
-    `Cannot open the log as it is open with segment.bytes ${store.segmentBytes}: ` +
-      `received ${segmentBytes}`,
+    "Cannot open the log with other options as this process has it open already: " +
+      `received ${differs}`,
   );
 }
 
-function tellTornTails(store: LogStore, { onTornTail }: ResolvedLogOptions): void {
-  if (onTornTail === undefined) return;
-  for (const topic of store.topics()) for (const event of topic.tornTails) onTornTail(event);
-}
-
-async function release(of: Opened): Promise<void> {
+async function release(of: Opened, listeners: LogListeners): Promise<void> {
   of.users--;
-  if (of.users > 0) return;
-  of.closing = of.store.close().finally(() => {
-    of.closing = undefined;
-    opened.delete(of.store.root);
-  });
-  await of.closing;
+  if (of.users === 0) {
+    of.closing = of.store.close().finally(() => {
+      of.closing = undefined;
+      opened.delete(of.store.root);
+    });
+    await of.closing;
+  }
+  of.store.events.remove(listeners);
 }

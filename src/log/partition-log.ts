@@ -1,27 +1,43 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError, LogError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
+import type { Clock } from "../types.ts";
 import { ActiveSegment, type TornTail } from "./active-segment.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { HeadFile } from "./head-file.ts";
+import type { LogEventHub } from "./log-events.ts";
+import type { ResolvedLogOptions } from "./log-options.ts";
 import type { StoredBatch } from "./read-batches.ts";
 import { SealedSegment } from "./sealed-segment.ts";
+import { listSegments, segmentName } from "./segment-names.ts";
+import { sweepDirectory } from "./sweep-directory.ts";
+import type { TopicOptions } from "./topic-options.ts";
 
-/** Digits of a base offset in file names. */
-const NAME_DIGITS = 20;
-const LOG_NAME = /^(\d{20})\.log$/;
 const MAX_RELATIVE_OFFSET = 0xffffffff;
+
+/** What all partitions of a log share. */
+export interface Writer {
+  /** Written into batches, and above all that is found. */
+  readonly writerEpoch: number;
+  readonly options: ResolvedLogOptions;
+  readonly clock: Clock;
+  readonly events: LogEventHub;
+}
+
+/** What a topic says about itself, now; both may change while it is open. */
+export interface TopicFacts {
+  readonly epoch: number;
+  readonly options: TopicOptions;
+}
 
 /** What a partition is told when it is opened. */
 export interface PartitionPlace {
   readonly directory: string;
   readonly topic: string;
   readonly partition: number;
-  readonly topicEpoch: number;
-  /** Of this writer: written into batches, and above all that is found. */
-  readonly writerEpoch: number;
-  readonly segmentBytes: number;
+  readonly facts: TopicFacts;
+  readonly writer: Writer;
 }
 
 /** One partition: segments, head, append and read. One writer, this process. */
@@ -65,6 +81,17 @@ export class PartitionLog {
     return this.#active?.nextOffset ?? 0;
   }
 
+  /** Sealed segments, oldest first. */
+  get sealed(): readonly SealedSegment[] {
+    return this.#sealed;
+  }
+
+  /** Bytes of all segments. */
+  get bytes(): number {
+    const sealed = this.#sealed.reduce((sum, { summary }) => sum + summary.logBytes, 0);
+    return sealed + (this.#active?.size ?? 0);
+  }
+
   /** Something is written that the disk may not have. */
   get dirty(): boolean {
     if (this.#active === undefined || this.#refusal !== undefined) return false;
@@ -79,10 +106,11 @@ export class PartitionLog {
    */
   append(records: readonly SinkRecord[]): number {
     if (this.#refusal !== undefined) throw this.#refusal;
-    const appendTimeUs = Math.max(Date.now() * 1000, this.#lastAppendTimeUs());
-    const { writerEpoch, topicEpoch } = this.place;
+    const { facts, writer } = this.place;
+    const { writerEpoch, clock } = writer;
+    const appendTimeUs = Math.max(clock.wallTime() * 1000, this.#lastAppendTimeUs());
     const baseOffset = this.logEnd;
-    const place = { baseOffset, writerEpoch, topicEpoch, appendTimeUs };
+    const place = { baseOffset, writerEpoch, topicEpoch: facts.epoch, appendTimeUs };
     const { bytes, maxEventTimeUs } = encodeBatch(records, place);
     try {
       const target = this.#roomFor(bytes.length, records.length);
@@ -116,6 +144,31 @@ export class PartitionLog {
     if (this.#lastRead !== segment) this.#lastRead?.release();
     this.#lastRead = segment;
     return segment.read(offset, maxBytes);
+  }
+
+  /**
+   * Removes the oldest sealed segment: the persisted log start goes first, then the `.log`, then
+   * its indexes. A crash in between leaves what the next open sweeps, so whoever wants a copy of
+   * the segment makes it before.
+   *
+   * @returns The segment that was removed, or undefined when there is no sealed one.
+   * @throws {LogError} When the partition takes no more writes, or the new start cannot be written.
+   */
+  dropOldest(): SealedSegment | undefined {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const [oldest] = this.#sealed;
+    if (oldest === undefined) return undefined;
+    this.#sealed.shift();
+    if (this.#lastRead === oldest) this.#lastRead = undefined;
+    oldest.release();
+    try {
+      this.#writeHead(this.#active!);
+      this.#head.sync();
+    } catch (cause) {
+      throw this.refuse("a write failed, and it must be opened again", cause);
+    }
+    oldest.remove();
+    return oldest;
   }
 
   /** Calls back after each append. @returns Removes the callback. */
@@ -173,41 +226,49 @@ export class PartitionLog {
   }
 
   #open(): TornTail | undefined {
-    const { directory, topic, partition, writerEpoch } = this.place;
-    const names = readdirSync(directory).filter((name) => LOG_NAME.test(name));
-    const bases = names.map((name) => Number(LOG_NAME.exec(name)![1])).sort((a, b) => a - b);
-    const last = bases.pop();
+    const { directory, topic, partition } = this.place;
+    const { writerEpoch } = this.place.writer;
     const head = this.#head.found;
+    sweepDirectory(directory, head);
+    const bases = listSegments(directory);
+    const last = bases.pop();
     const expected = head?.activeBase ?? 0;
     if ((last ?? 0) < expected) {
       throw new CorruptLogError(
         `Cannot open ${topic}#${partition} as its newest segment must be there: ` +
-          `received no ${fileName(expected)} in ${directory}`,
+          `received no ${segmentName(expected)} in ${directory}`,
       );
     }
     if (last === undefined) return undefined;
     for (const base of bases) {
-      this.#sealed.push(SealedSegment.open(join(directory, fileName(base)), base, writerEpoch));
+      this.#sealed.push(SealedSegment.open(join(directory, segmentName(base)), base, writerEpoch));
     }
-    this.#checkChain(last);
+    this.#checkChain(head?.logStart ?? 0, last);
     // A head of an older segment was written before the roll, which synced what it speaks of.
     const synced = head !== undefined && head.activeBase === last ? head.syncedBytes : 0;
-    const path = join(directory, fileName(last));
+    const path = join(directory, segmentName(last));
     const { segment, cut } = ActiveSegment.recover(path, last, synced, writerEpoch);
     this.#active = segment;
     this.#writeHead(segment);
     return cut && { topic, partition, ...cut };
   }
 
-  #checkChain(last: number): void {
+  #checkChain(logStart: number, last: number): void {
     const { topic, partition, directory } = this.place;
+    const first = this.#sealed[0]?.baseOffset ?? last;
+    if (first > logStart) {
+      throw new CorruptLogError(
+        `Cannot open ${topic}#${partition} as its first segment must be there: ` +
+          `received no ${segmentName(logStart)} in ${directory}`,
+      );
+    }
     this.#sealed.forEach((segment, at) => {
       const next = this.#sealed[at + 1]?.baseOffset ?? last;
       if (segment.nextOffset === next) return;
       throw new CorruptLogError(
         `Cannot open ${topic}#${partition} as segments must follow each other: received ` +
-          `${fileName(segment.baseOffset)} up to offset ${segment.nextOffset} before ` +
-          `${fileName(next)} in ${directory}`,
+          `${segmentName(segment.baseOffset)} up to offset ${segment.nextOffset} before ` +
+          `${segmentName(next)} in ${directory}`,
       );
     });
   }
@@ -218,20 +279,21 @@ export class PartitionLog {
   }
 
   #start(baseOffset: number): ActiveSegment {
-    const path = join(this.place.directory, fileName(baseOffset));
+    const path = join(this.place.directory, segmentName(baseOffset));
     this.#active = ActiveSegment.create(path, baseOffset);
     return this.#active;
   }
 
   /** The active segment, or a new one when this one is full. */
   #roomFor(bytes: number, count: number): ActiveSegment {
-    const { segmentBytes, writerEpoch } = this.place;
+    const { facts, writer } = this.place;
+    const { bytes: segmentBytes } = facts.options.segment;
     const active = this.#active;
     if (active === undefined) return this.#start(0);
     const relative = active.nextOffset - active.baseOffset + count;
     const full = active.size + bytes > segmentBytes || relative > MAX_RELATIVE_OFFSET;
     if (active.size === 0 || !full) return active;
-    const sealed = active.seal(writerEpoch);
+    const sealed = active.seal(writer.writerEpoch);
     const fresh = this.#start(active.nextOffset);
     this.#sealed.push(sealed);
     active.close();
@@ -258,8 +320,4 @@ export class PartitionLog {
     }
     return this.#sealed[low]!;
   }
-}
-
-function fileName(baseOffset: number): string {
-  return `${String(baseOffset).padStart(NAME_DIGITS, "0")}.log`;
 }

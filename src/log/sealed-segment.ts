@@ -1,13 +1,9 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, rmSync } from "node:fs";
 import { readIfThere, replaceFile } from "./files.ts";
 import { OffsetIndex, type SegmentSummary } from "./offset-index.ts";
 import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
 import { scanSegment } from "./scan-segment.ts";
-
-/** Path of an index beside its `.log`. */
-export function indexPath(logPath: string): string {
-  return logPath.replace(/\.log$/, ".index");
-}
+import { indexPath, timeIndexPath } from "./segment-names.ts";
 
 /**
  * A segment that is written no more. Its file and index are held open only while `read()` uses
@@ -50,6 +46,14 @@ export class SealedSegment {
   release(): void {
     if (this.#view !== undefined) closeSync(this.#view.fd);
     this.#view = undefined;
+  }
+
+  /** Removes the files, the `.log` first. */
+  remove(): void {
+    this.release();
+    rmSync(this.path);
+    rmSync(indexPath(this.path), { force: true });
+    rmSync(timeIndexPath(this.path), { force: true });
   }
 
   #open(): SegmentView {

@@ -111,6 +111,44 @@ describe("openLog()", () => {
     expect(await log.topics()).toEqual([{ topic: "orders", partitions: 3 }]);
   });
 
+  test("keeps a topic's own options until another open says otherwise", async () => {
+    const root = temporaryDirectory();
+    const options = async (): Promise<unknown> => {
+      const file = join(root, "topics", "1-orders", "topic.json");
+      return JSON.parse(readFileSync(file, "utf8")).options;
+    };
+    const segments = async (topic: { partitions: number; segment?: object }): Promise<number> => {
+      const log = await openAt(root, { topics: { orders: topic } });
+      for (let at = 0; at < 20; at++) await log.append("orders", 0, numbered(0, 10));
+      await log.close();
+      return readdirSync(partitionDirectory(root)).filter((name) => name.endsWith(".log")).length;
+    };
+    expect(await segments({ partitions: 1 })).toBe(1);
+    expect(await options()).toEqual({});
+    expect(await segments({ partitions: 1, segment: { bytes: 2048 } })).toBe(6);
+    expect(await segments({ partitions: 1 })).toBe(11);
+    expect(await options()).toEqual({ segment: { bytes: 2048 } });
+    expect(await segments({ partitions: 2, segment: { bytes: 1 << 20 } })).toBe(11);
+    expect(await options()).toEqual({ segment: { bytes: 1 << 20 } });
+    const log = await openAt(root);
+    await log.createTopic("more", 1, { segment: { bytes: 4096 } });
+    await expect(log.createTopic("bad", 1, { segment: { bytes: 1 } })).rejects.toThrow("bytes");
+    await log.close();
+    const file = join(root, "topics", "1-orders", "topic.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"bytes"', '"bites"'));
+    await expect(openLog(root)).rejects.toThrow(CorruptLogError);
+  });
+
+  test("batches carry the topic epoch, which rises with the partition count", async () => {
+    const root = temporaryDirectory();
+    const log = await openAt(root, two);
+    await log.append("orders", 0, numbered(0, 1));
+    await (await openAt(root, { topics: { orders: { partitions: 3 } } })).close();
+    await log.append("orders", 0, numbered(1, 1));
+    const stored = await log.read("orders", 0, 0);
+    expect(stored.map(({ bytes }) => bytes.readUInt32LE(48))).toEqual([1, 2]);
+  });
+
   test("tells of a torn tail", async () => {
     const root = temporaryDirectory();
     const first = await openAt(root, two);
@@ -149,7 +187,7 @@ describe("openLog()", () => {
   test("refuses writes, offsets included, once another writer has raised the epoch", async () => {
     const root = temporaryDirectory();
     const store = new LogStore(root, resolveLogOptions());
-    const partition = store.ensureTopic("orders", 1).partitions[0]!;
+    const partition = store.ensureTopic("orders", { partitions: 1, overrides: {} }).partitions[0]!;
     partition.append(numbered(0, 1));
     const path = join(root, "store.json");
     writeFileSync(path, readFileSync(path, "utf8").replace('"writerEpoch": 1', '"writerEpoch": 2'));
@@ -163,11 +201,12 @@ describe("openLog()", () => {
     ["sync", { sync: "flush" }],
     ["acknowledge", { acknowledge: "synced" }],
     ["flush", { flush: {} }],
+    ["verify", { verify: "open" }],
+    ["cacheIndexes", { cacheIndexes: "none" }],
     ["retention", { retention: { maxAgeMs: 1 } }],
     ["deduplication", { deduplication: {} }],
     ["onCorruption", { onCorruption: "readonly" }],
     ["segment.maxAgeMs", { segment: { maxAgeMs: 5 } }],
-    ["on.retentionBlocked", { on: { retentionBlocked: () => {} } }],
     ["topics.a.retention", { topics: { a: { partitions: 1, retention: {} } } }],
   ] as [string, object][])("refuses the later option %s", async (name, options) => {
     const root = join(temporaryDirectory(), "new");

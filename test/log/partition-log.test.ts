@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, mock, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError, LogError } from "../../src/errors.ts";
 import { readBatchHeader } from "../../src/log/format.ts";
-import { PartitionLog } from "../../src/log/partition-log.ts";
+import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
+import { systemClock } from "../../src/runtime/system-clock.ts";
+import type { Clock } from "../../src/types.ts";
+import { openPartition as openAlone } from "./open-partition.ts";
 import { numbered, record, removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 const open: PartitionLog[] = [];
@@ -14,9 +17,14 @@ afterEach(() => {
   removeTemporary();
 });
 
-function openPartition(directory: string, segmentBytes = 4096, writerEpoch = 1): PartitionLog {
-  const place = { directory, topic: "t", partition: 0, topicEpoch: 1, writerEpoch, segmentBytes };
-  const partition = new PartitionLog(place);
+function openPartition(
+  directory: string,
+  bytes = 4096,
+  writerEpoch = 1,
+  clock?: Clock,
+): PartitionLog {
+  const wish = { options: { segment: { bytes } }, writerEpoch };
+  const partition = openAlone(directory, clock === undefined ? wish : { ...wish, clock });
   open.push(partition);
   return partition;
 }
@@ -119,7 +127,7 @@ describe("PartitionLog", () => {
     expect(indexes.map((path) => readFileSync(path))).toEqual(before);
   });
 
-  test("refuses a missing segment in the middle and at the end", () => {
+  test("refuses a missing segment at the start, in the middle and at the end", () => {
     const directory = temporaryDirectory();
     const first = openPartition(directory);
     fill(first, 60);
@@ -129,6 +137,10 @@ describe("PartitionLog", () => {
     rmSync(join(directory, logs[1]!));
     expect(() => openPartition(directory)).toThrow("segments must follow each other");
     writeFileSync(join(directory, logs[1]!), middle);
+    const start = readFileSync(join(directory, logs[0]!));
+    rmSync(join(directory, logs[0]!));
+    expect(() => openPartition(directory)).toThrow("first segment must be there");
+    writeFileSync(join(directory, logs[0]!), start);
     rmSync(join(directory, logs.at(-1)!));
     expect(() => openPartition(directory)).toThrow("newest segment must be there");
   });
@@ -147,16 +159,10 @@ describe("PartitionLog", () => {
   });
 
   test("append times never decrease, whatever the clock does", () => {
-    const partition = openPartition(temporaryDirectory(), 1024);
-    const realNow = Date.now;
-    try {
-      for (const now of [5000, 7000, 3000, 6000]) {
-        Date.now = mock(() => now);
-        fill(partition, 3);
-      }
-    } finally {
-      Date.now = realNow;
-    }
+    let now = 0;
+    const clock = { ...systemClock, wallTime: () => now };
+    const partition = openPartition(temporaryDirectory(), 1024, 1, clock);
+    for (now of [5000, 7000, 3000, 6000]) fill(partition, 3);
     const times: number[] = [];
     for (let offset = 0; offset < partition.logEnd; offset += 5) {
       const header = readBatchHeader(partition.read(offset, 1)[0]!.bytes, 0);
@@ -185,6 +191,45 @@ describe("PartitionLog", () => {
     expect(partition.dirty).toBe(true);
     await partition.sync();
     expect(partition.dirty).toBe(false);
+  });
+
+  test("dropOldest() raises the persisted log start and removes .log and indexes", () => {
+    const directory = temporaryDirectory();
+    const partition = openPartition(directory);
+    fill(partition, 60);
+    const before = partition.bytes;
+    const [first, second] = partition.sealed;
+    expect(values(partition, 0).length).toBe(300);
+    expect(partition.dropOldest()).toBe(first);
+    expect(partition.logStart).toBe(second!.baseOffset);
+    expect(partition.bytes).toBe(before - first!.summary.logBytes);
+    expect(names(directory, "").filter((name) => name.startsWith("0".repeat(20)))).toEqual([]);
+    expect(() => partition.read(0, 1)).toThrow(`from ${second!.baseOffset} to 300`);
+    expect(values(partition, second!.baseOffset)).toEqual(expected(300, second!.baseOffset));
+    while (partition.dropOldest());
+    expect(partition.sealed).toEqual([]);
+    partition.close();
+    const again = openPartition(directory, 4096, 2);
+    expect([again.logStart, again.logEnd]).toEqual([partition.logStart, 300]);
+  });
+
+  test("sweeps what a crash left of a removal, and nothing else", () => {
+    const directory = temporaryDirectory();
+    const first = openPartition(directory);
+    fill(first, 60);
+    const [oldest, next] = first.sealed;
+    const log = readFileSync(oldest!.path);
+    const index = readFileSync(oldest!.path.replace(".log", ".index"));
+    first.dropOldest();
+    first.close();
+    const good = readdirSync(directory).sort();
+    writeFileSync(oldest!.path, log);
+    writeFileSync(oldest!.path.replace(".log", ".index"), index);
+    writeFileSync(oldest!.path.replace(".log", ".timeindex"), index);
+    writeFileSync(join(directory, "00000000000000000009.index.tmp"), "");
+    const second = openPartition(directory, 4096, 2);
+    expect(readdirSync(directory).sort()).toEqual(good);
+    expect(values(second, next!.baseOffset)).toEqual(expected(300, next!.baseOffset));
   });
 
   test("append() after close() or refuse() is a LogError", () => {

@@ -3,8 +3,9 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError } from "../../src/errors.ts";
-import { PartitionLog } from "../../src/log/partition-log.ts";
+import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
+import { openPartition } from "./open-partition.ts";
 import { numbered, random, removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 afterEach(removeTemporary);
@@ -21,17 +22,6 @@ interface Crashed {
   readonly head: Uint8Array;
   /** Where each batch begins, and the end. */
   readonly starts: readonly number[];
-}
-
-function openPartition(directory: string, writerEpoch = 1): PartitionLog {
-  return new PartitionLog({
-    directory,
-    topic: "t",
-    partition: 0,
-    topicEpoch: 1,
-    writerEpoch,
-    segmentBytes: 1 << 20,
-  });
 }
 
 /** Files as a process leaves them that dies with four batches synced and four more written. */
@@ -54,7 +44,7 @@ async function crash(): Promise<Crashed> {
 function reopen(crashed: Crashed, log: Uint8Array): PartitionLog {
   writeFileSync(crashed.path, log);
   writeFileSync(join(crashed.directory, "head"), crashed.head);
-  return openPartition(crashed.directory, 2);
+  return openPartition(crashed.directory, { writerEpoch: 2 });
 }
 
 /** Checks that exactly the first `batches` are there and that the partition goes on from them. */
@@ -190,9 +180,9 @@ describe("PartitionLog recovery", () => {
   test("refuses a batch of a writer epoch that is yet to come", async () => {
     const crashed = await crash();
     reopen(crashed, crashed.log).close();
-    const partition = openPartition(crashed.directory, 9);
+    const partition = openPartition(crashed.directory, { writerEpoch: 9 });
     partition.append(numbered(16, 1));
     partition.close();
-    expect(() => openPartition(crashed.directory, 3)).toThrow("writer epoch 9");
+    expect(() => openPartition(crashed.directory, { writerEpoch: 3 })).toThrow("writer epoch 9");
   });
 });
