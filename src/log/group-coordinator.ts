@@ -1,5 +1,6 @@
 import type { Clock } from "../types.ts";
-import { type Assignable, assignPartitions } from "./assign-partitions.ts";
+import { assignSticky } from "./assign-sticky.ts";
+import type { Assignable } from "./assignor.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PartitionLog } from "./partition-log.ts";
 import type { TopicLog } from "./topic-log.ts";
@@ -151,7 +152,7 @@ export class GroupCoordinator {
       const owner = this.#owned.get(log)?.member;
       return { topic: topic.name, partition: log.place.partition, owner };
     });
-    const owners = assignPartitions(this.#members, assignable);
+    const owners = assignSticky(this.#members, assignable);
     const target = new Map<PartitionLog, Target>();
     owners.forEach((member, at) => {
       if (member !== undefined) target.set(all[at]!.log, { ...all[at]!, member });

@@ -1,32 +1,13 @@
-/** A partition as a key of maps: topic names may hold any character, so the number comes first. */
-export type PartitionKey = `${number}/${string}`;
-
-export function partitionKey(topic: string, partition: number): PartitionKey {
-  return `${partition}/${topic}`;
-}
-
-/** A member as the assignment sees it. */
-export interface AssignableMember {
-  readonly topics: readonly string[];
-}
-
-/** A partition to give away, and who has it. */
-export interface Assignable<M> {
-  readonly topic: string;
-  readonly partition: number;
-  readonly owner: M | undefined;
-}
+import type { Assignable, AssignableMember } from "./assignor.ts";
 
 /**
- * Shares partitions among members: sticky and balanced.
+ * The assignor `sticky`: balanced, and as few moves as that takes.
  *
- * Owners keep what they have; free partitions go to the member with the fewest; then partitions
- * move, the last ones first, as long as a move makes the difference between two members smaller.
- *
- * @param members In the order in which they joined; ties go to the earlier one.
- * @returns Owners, index by index; undefined where no member wants the topic.
+ * Owners keep what they have; free partitions go to the member with the fewest, ties to the earlier
+ * one; then partitions move, the last ones first, as long as a move makes the difference between
+ * two members smaller.
  */
-export function assignPartitions<M extends AssignableMember>(
+export function assignSticky<M extends AssignableMember>(
   members: readonly M[],
   partitions: readonly Assignable<M>[],
 ): (M | undefined)[] {
