@@ -1,17 +1,21 @@
 /** The embedded log as a source, sink and admin: `import { log, openLog } from "headrace/log"`. */
 import { SourceError } from "../errors.ts";
-import { type Log, LogHandle, openHandle, type StoredOffset } from "../log/log.ts";
-import { resolveLogOptions } from "../log/log-options.ts";
+import { type AssignorName, assignors } from "../log/assignors.ts";
+import { type Log, LogHandle, openHandle, openReader, type StoredOffset } from "../log/log.ts";
+import { resolveLogOptions, VISIBILITIES } from "../log/log-options.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { LogSource } from "../log/log-source.ts";
+import type { Visibility } from "../log/reader-partition.ts";
 import type { Admin, Sink, Source, SourceFactory } from "../source/source.ts";
 import { Validator } from "../validate.ts";
 
 export type { TornTail } from "../log/active-segment.ts";
+export type { AssignorName } from "../log/assignors.ts";
 export { type Log, openLog, type StoredOffset } from "../log/log.ts";
 export type * from "../log/log-events.ts";
 export type { FlushOptions, LogOptions, LogTopicOptions } from "../log/log-options.ts";
 export type { StoredBatch } from "../log/read-batches.ts";
+export type { Visibility } from "../log/reader-partition.ts";
 export type {
   ArchiveCallback,
   ArchivedSegment,
@@ -26,44 +30,87 @@ const check: Validator = new Validator("use a log");
 /** What `log()` gives: all three sides are there. */
 export type LogSourceFactory = Required<SourceFactory>;
 
+/** Options of `log()`, for its sources. */
+export interface LogSourceOptions {
+  /** How a group's partitions are shared among its members; one for all. Default "sticky". */
+  assignor?: AssignorName;
+  /**
+   * How far is read: to what the operating system has ("written"), or to what the disk has
+   * ("synced"), so that nothing that was handled can be gone after a power loss. Default "written".
+   */
+  visibility?: Visibility;
+}
+
+/** Opens one side of a log; each use is closed by itself. */
+interface Sides {
+  readonly read: () => Promise<LogHandle>;
+  readonly write: () => Promise<LogHandle>;
+}
+
 /**
- * The embedded log as a log client. Members of one group share partitions inside this process; one
- * process per log.
+ * The embedded log as a log client.
+ *
+ * Sinks write, and one process can do that at a time: the first to open a sink, or `openLog()`,
+ * until it has closed the last of them. Sources and admins only read, in the process that writes
+ * and in any number of others; a dead letter queue is a sink. All members of a group must be in one
+ * process.
  *
  * @param directoryOrLog A directory, opened on first use and closed with its last user, or an open
- *   log, which stays open for as long as it is used here even when its owner closes it.
- * @throws {TypeError} For anything else.
+ *   log. A sink that is open goes on when the owner of the log closes it.
+ * @throws {TypeError | RangeError} For anything else, or a wrong option, naming it.
  * @example
  * createConsumer({ source: log("./data"), groupId: "g", topics: { orders: { eachMessage } } });
  */
-export function log(directoryOrLog: string | Log): LogSourceFactory {
-  const openShare = shareOf(directoryOrLog);
+export function log(
+  directoryOrLog: string | Log,
+  options: LogSourceOptions = {},
+): LogSourceFactory {
+  const { assignor, visibility } = resolveSourceOptions(options);
+  const sides = sidesOf(directoryOrLog, visibility);
   return {
-    open: (group): Source => new LogSource(group, openShare),
-    sink: (): Sink => new LogSink(openShare),
-    admin: (): Admin => new LogAdmin(openShare),
+    open: (group): Source => new LogSource(group, sides.read, assignor),
+    sink: (): Sink => new LogSink(sides.write),
+    admin: (): Admin => new LogAdmin(sides),
   };
 }
 
-function shareOf(directoryOrLog: unknown): () => Promise<LogHandle> {
-  if (directoryOrLog instanceof LogHandle) return async () => directoryOrLog.share();
+function resolveSourceOptions(options: unknown): Required<LogSourceOptions> {
+  const given = check.object("options", options);
+  check.knownKeys("options", given, ["assignor", "visibility"]);
+  const names = Object.keys(assignors) as AssignorName[];
+  return {
+    assignor: check.oneOf("assignor", given.assignor, "sticky", names),
+    visibility: check.oneOf("visibility", given.visibility, "written", VISIBILITIES),
+  };
+}
+
+function sidesOf(directoryOrLog: unknown, visibility: Visibility): Sides {
+  if (directoryOrLog instanceof LogHandle) {
+    return {
+      read: async () => openReader(directoryOrLog.store.root, visibility),
+      write: async () => directoryOrLog.shareWriter(),
+    };
+  }
   if (typeof directoryOrLog === "string" && directoryOrLog !== "") {
     const options = resolveLogOptions();
-    return () => openHandle(directoryOrLog, options);
+    return {
+      read: () => openReader(directoryOrLog, visibility),
+      write: () => openHandle(directoryOrLog, options),
+    };
   }
   throw check.typeError("it must be a directory or an open log", directoryOrLog);
 }
 
 class LogAdmin implements Admin {
-  readonly #openShare: () => Promise<LogHandle>;
+  readonly #sides: Sides;
   #handle: LogHandle | undefined;
 
-  constructor(openShare: () => Promise<LogHandle>) {
-    this.#openShare = openShare;
+  constructor(sides: Sides) {
+    this.#sides = sides;
   }
 
   async open(): Promise<void> {
-    this.#handle ??= await this.#openShare();
+    this.#handle ??= await this.#sides.read();
   }
 
   async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -92,7 +139,13 @@ class LogAdmin implements Admin {
   }
 
   async createTopic(topic: string, partitions: number): Promise<void> {
-    await this.#log().createTopic(topic, partitions);
+    this.#log();
+    const writer = await this.#sides.write();
+    try {
+      await writer.createTopic(topic, partitions);
+    } finally {
+      await writer.close();
+    }
   }
 
   async close(): Promise<void> {

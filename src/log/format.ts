@@ -71,13 +71,23 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader | st
     totalBytes,
     baseOffset,
     count,
-    writerEpoch: readU32(bytes, at + 28),
+    writerEpoch: storedEpoch(bytes, at),
     appendTimeUs: readI64(bytes, at + 32),
     maxEventTimeUs: readI64(bytes, at + 40),
   };
 }
 
+/** Checksum that a batch's header names. */
+export function storedChecksum(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + 8);
+}
+
+/** Epoch of the writer that wrote a batch. */
+export function storedEpoch(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + 28);
+}
+
 /** True when the whole batch at `at` has the checksum that its header names. */
 export function checksumHolds(bytes: Uint8Array, at: number, totalBytes: number): boolean {
-  return crc32c(bytes, at + CHECKSUM_FROM, at + totalBytes) === readU32(bytes, at + 8);
+  return crc32c(bytes, at + CHECKSUM_FROM, at + totalBytes) === storedChecksum(bytes, at);
 }

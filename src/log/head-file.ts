@@ -26,6 +26,21 @@ export interface HeadState {
   readonly logStart: number;
 }
 
+/** A state as found on disk. */
+export interface FoundHead {
+  /** Raised with each write. */
+  readonly sequence: number;
+  readonly state: HeadState;
+}
+
+/** The newest state of a `head` file, or undefined when there is none. Reads only. */
+export function readHead(path: string): FoundHead | undefined {
+  const bytes = readIfThere(path);
+  const slot = bytes && newestSlot(bytes, SLOT_BYTES, HEAD_MAGIC);
+  if (slot?.body.length !== BODY_BYTES) return undefined;
+  return { sequence: slot.sequence, state: decode(slot.body) };
+}
+
 /** The `head` file of one partition, open for writing. */
 export class HeadFile {
   readonly #fd: number;

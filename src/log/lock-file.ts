@@ -1,5 +1,5 @@
 /**
- * The writer's lock: who writes, as one JSON file that only one process can make.
+ * A lock: who writes (or runs a group), as one JSON file that only one process can make.
  *
  * A lock is made whole (written, synced) under a name of its own and hard-linked to `LOCK`, which
  * fails when there is one. To take over from a dead holder a contender first locks
@@ -13,12 +13,14 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { LogError } from "../errors.ts";
 import { errorCode, readIfThere, TEMPORARY, writeFully } from "./files.ts";
@@ -54,8 +56,11 @@ export class LockFile {
   readonly #fd: number;
   #holder: LockHolder;
 
-  /** @throws {LogError} When a living process holds the lock, naming it. */
-  constructor(path: string) {
+  /**
+   * @param rule Begins the message of a refusal.
+   * @throws {LogError} When a living process holds the lock, naming it.
+   */
+  constructor(path: string, rule = "Cannot open the log as one process writes at a time") {
     this.#path = path;
     this.#holder = {
       token: randomUUID(),
@@ -66,8 +71,13 @@ export class LockFile {
       epoch: 0,
       heartbeat: Date.now(),
     };
-    take(path, this.#holder);
+    take(path, this.#holder, rule);
     this.#fd = openSync(path, "r+");
+  }
+
+  /** The lock on disk is still ours: nobody took us for dead, nobody removed it. */
+  get held(): boolean {
+    return readHolder(this.#path)?.token === this.#holder.token;
   }
 
   /** Says that the holder lives, and with which epoch it writes. */
@@ -77,13 +87,24 @@ export class LockFile {
   }
 
   release(): void {
-    if (readHolder(this.#path)?.token === this.#holder.token) rmSync(this.#path);
+    if (this.held) rmSync(this.#path);
     closeSync(this.#fd);
   }
 }
 
+/**
+ * Removes what contenders for earlier locks of this name left behind: nobody can win with it any
+ * more. For the holder only.
+ */
+export function sweepContenders(path: string): void {
+  const [directory, prefix] = [dirname(path), `${basename(path)}.`];
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(prefix)) rmSync(join(directory, name), { force: true });
+  }
+}
+
 /** Makes `path` ours, or throws. */
-function take(path: string, holder: LockHolder): void {
+function take(path: string, holder: LockHolder, rule: string): void {
   const own = `${path}.${holder.token}${TEMPORARY}`;
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     writeDurably(own, holder);
@@ -94,7 +115,7 @@ function take(path: string, holder: LockHolder): void {
       // Swept by a contender that has just won: made again in the next round.
       if (errorCode(error) === "ENOENT") continue;
       if (errorCode(error) !== "EEXIST") throw error;
-      if (takeOver(path, own, holder)) return;
+      if (takeOver(path, own, holder, rule)) return;
     } finally {
       rmSync(own, { force: true });
     }
@@ -106,12 +127,12 @@ function take(path: string, holder: LockHolder): void {
 }
 
 /** @returns false when the lock has moved meanwhile. */
-function takeOver(path: string, own: string, holder: LockHolder): boolean {
+function takeOver(path: string, own: string, holder: LockHolder, rule: string): boolean {
   const dead = readHolder(path);
   if (dead === undefined) return false;
-  if (isAlive(dead)) throw heldBy(path, dead);
+  if (isAlive(dead)) throw heldBy(path, dead, rule);
   const guard = `${path}.${dead.token}`;
-  take(guard, holder);
+  take(guard, holder, rule);
   try {
     if (readHolder(path)?.token !== dead.token) return false;
     renameSync(own, path);
@@ -121,11 +142,10 @@ function takeOver(path: string, own: string, holder: LockHolder): boolean {
   }
 }
 
-function heldBy(path: string, holder: LockHolder): LogError {
+function heldBy(path: string, holder: LockHolder, rule: string): LogError {
   const who = holder.pid === process.pid ? "this process" : `process ${holder.pid}`;
   return new LogError(
-    `Cannot open the log as one process writes at a time: ` +
-      `received ${path} held by ${who} (pid ${holder.pid} on ${holder.host})`,
+    `${rule}: received ${path} held by ${who} (pid ${holder.pid} on ${holder.host})`,
     { retriable: true },
   );
 }

@@ -1,15 +1,19 @@
 import type { Lease, SourceBatch } from "../source/source.ts";
 import type { Clock } from "../types.ts";
+import { storedChecksum, storedEpoch } from "./format.ts";
 import type { AssignedPartition, GroupMember, Ownership } from "./group-coordinator.ts";
-import type { PartitionLog } from "./partition-log.ts";
+import type { LockedGroup } from "./locked-group.ts";
 import { RawRecords } from "./raw-records.ts";
-import type { StoredBatch } from "./read-batches.ts";
-import type { TopicLog } from "./topic-log.ts";
+import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
+import type { ReaderPartition } from "./reader-partition.ts";
+import type { ReaderTopic } from "./reader-topic.ts";
 
 /** Most bytes that one read takes, unless a batch is larger. */
 const FETCH_BYTES: number = 1 << 20;
 /** Wait before a read that failed is tried again. */
 const READ_RETRY_MS = 1000;
+/** At the end of the log: longest time until it is looked at, when no notification comes. */
+export const LOOK_MS = 250;
 
 /** The member that a lease belongs to. */
 export interface LeaseOwner extends GroupMember {
@@ -17,7 +21,16 @@ export interface LeaseOwner extends GroupMember {
   deliver(batch: SourceBatch): void | Promise<void>;
   /** @returns true when there is no use in reading again. */
   readFailed(error: unknown, lease: Lease): boolean;
+  /** The log has nothing at the lease's position, or not what was there: the lease is over. */
+  outOfRange(lease: LogLease, position: number): void;
   listenerThrew(error: unknown): void;
+}
+
+/** What tells a stored batch from another one at the same offset. */
+interface BatchMark {
+  readonly offset: number;
+  readonly checksum: number;
+  readonly epoch: number;
 }
 
 /**
@@ -27,14 +40,19 @@ export interface LeaseOwner extends GroupMember {
 export class LogLease implements Ownership {
   readonly lease: Lease;
   readonly member: LeaseOwner;
-  readonly topic: TopicLog;
-  readonly log: PartitionLog;
+  readonly topic: ReaderTopic;
+  readonly log: ReaderPartition;
+  readonly offsets: LockedGroup;
   readonly generation: number;
   /** Settles when the loop has ended; never rejects. */
   ran: Promise<void> = Promise.resolve();
   #position = 0;
   /** Read and not handed over. Emptied by a seek. */
   #ready: StoredBatch[] = [];
+  /** The batch before the position, once one was handed over. */
+  #last: BatchMark | undefined;
+  /** The position was inside the log before. */
+  #wasInside = false;
   #paused = false;
   /** A drain is going on. */
   #held = false;
@@ -42,10 +60,11 @@ export class LogLease implements Ownership {
   /** Ends the loop's wait. */
   #wake: () => void = () => {};
 
-  constructor({ topic, log }: AssignedPartition, generation: number, member: LeaseOwner) {
+  constructor({ topic, log, offsets }: AssignedPartition, generation: number, member: LeaseOwner) {
     this.lease = Object.freeze({ topic: topic.name, partition: log.place.partition });
     this.topic = topic;
     this.log = log;
+    this.offsets = offsets;
     this.generation = generation;
     this.member = member;
   }
@@ -68,6 +87,7 @@ export class LogLease implements Ownership {
   seek(offset: number): void {
     this.#position = offset;
     this.#ready = [];
+    this.#last = undefined;
     this.#wake();
   }
 
@@ -88,38 +108,32 @@ export class LogLease implements Ownership {
   }
 
   async #run(): Promise<void> {
-    const stopWaking = this.log.onAppend(() => this.#wake());
+    const stopWaking = this.log.onWrite(() => this.#wake());
     try {
       while (!this.#ended) {
         // Also gives way to the event loop between deliveries, and keeps them out of the turn that
         // appends.
         await new Promise<void>((resolve) => this.member.clock.defer(resolve));
-        if (this.#idle()) await this.#waitForWork();
-        else await this.#handOver();
+        await this.#turn();
       }
     } finally {
       stopWaking();
     }
   }
 
-  #idle(): boolean {
-    return this.#paused || this.#held || this.#position >= this.log.logEnd;
-  }
-
-  async #waitForWork(): Promise<void> {
+  async #turn(): Promise<void> {
     if (this.#ended) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    this.#wake = () => {};
-  }
-
-  async #handOver(): Promise<void> {
-    const batch = this.#next();
-    if (batch === undefined) {
-      await this.#waitToRetry();
-      return;
+    if (this.#paused || this.#held) return this.#wait();
+    let batch: SourceBatch | undefined;
+    try {
+      batch = this.#next();
+    } catch (error) {
+      this.#ready = [];
+      if (isOutOfRange(error)) return this.#outside();
+      if (this.member.readFailed(error, this.lease)) this.#ended = true;
+      return this.#wait(READ_RETRY_MS);
     }
+    if (batch === undefined) return this.#wait(LOOK_MS);
     try {
       await this.member.deliver(batch);
     } catch (error) {
@@ -127,32 +141,79 @@ export class LogLease implements Ownership {
     }
   }
 
+  /** Until somebody wakes the loop, or the time is over. */
+  async #wait(ms?: number): Promise<void> {
+    if (this.#ended) return;
+    const { clock } = this.member;
+    let timer: unknown;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (ms !== undefined) timer = clock.setTimer(resolve, ms);
+    });
+    if (ms !== undefined) clock.clearTimer(timer);
+    this.#wake = () => {};
+  }
+
   /**
    * The next delivery, with the position moved past it: a seek from inside the delivery counts
-   * after it.
+   * after it. None at the end of the log.
    */
   #next(): SourceBatch | undefined {
-    if (this.#ended) return undefined;
+    if (this.#ready.length === 0) this.#fill();
+    const stored = this.#ready.shift();
+    if (stored === undefined) return undefined;
+    const records = new RawRecords(stored, this.#position);
+    const nextOffset = stored.baseOffset + stored.count;
+    this.#position = nextOffset;
+    this.#last = markOf(stored);
+    return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
+  }
+
+  /** @throws {LogError} When the position lies outside the log. */
+  #fill(): void {
+    this.log.refresh();
+    const batches = this.log.read(this.#position, FETCH_BYTES);
+    const [first] = batches;
+    if (first !== undefined && !this.#follows(first)) {
+      throw outOfRange(this.#position, this.log.logStart, first.baseOffset);
+    }
+    this.#wasInside = true;
+    this.#ready = batches;
+  }
+
+  /**
+   * False when the log was cut below the position and has grown past it since (a power loss under
+   * another machine's reader): only a new writer can have done that, and it writes its epoch.
+   */
+  #follows(next: StoredBatch): boolean {
+    const last = this.#last;
+    if (last === undefined || storedEpoch(next.bytes, 0) === last.epoch) return true;
     try {
-      // Only retention takes records away below a position; the core has dealt with it by O11.
-      this.#position = Math.max(this.#position, this.log.logStart);
-      if (this.#ready.length === 0) this.#ready = this.log.read(this.#position, FETCH_BYTES);
-      const stored = this.#ready.shift()!;
-      const records = new RawRecords(stored, this.#position);
-      const nextOffset = stored.baseOffset + stored.count;
-      this.#position = nextOffset;
-      return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
+      const [again] = this.log.read(last.offset, 1);
+      return again !== undefined && isSame(markOf(again), last);
     } catch (error) {
-      this.#ready = [];
-      if (this.member.readFailed(error, this.lease)) this.#ended = true;
-      return undefined;
+      // Retention has removed it, so there is nothing to compare.
+      if (isOutOfRange(error)) return true;
+      throw error;
     }
   }
 
-  async #waitToRetry(): Promise<void> {
-    if (this.#ended) return;
-    const timer = this.member.clock.setTimer(() => this.#wake(), READ_RETRY_MS);
-    await this.#waitForWork();
-    this.member.clock.clearTimer(timer);
+  async #outside(): Promise<void> {
+    if (this.#wasInside) return this.member.outOfRange(this, this.#position);
+    // A start that lies outside is not answered at once, or the two could chase each other.
+    this.#wasInside = true;
+    await this.#wait(READ_RETRY_MS);
   }
+}
+
+function markOf({ baseOffset, bytes }: StoredBatch): BatchMark {
+  return {
+    offset: baseOffset,
+    checksum: storedChecksum(bytes, 0),
+    epoch: storedEpoch(bytes, 0),
+  };
+}
+
+function isSame(one: BatchMark, other: BatchMark): boolean {
+  return one.offset === other.offset && one.checksum === other.checksum;
 }

@@ -1,6 +1,7 @@
 import { NotSupportedError } from "../errors.ts";
 import { Validator } from "../validate.ts";
 import { LOG_EVENTS, type LogListeners } from "./log-events.ts";
+import type { Visibility } from "./reader-partition.ts";
 import {
   checkOverrides,
   TOPIC_DEFAULTS,
@@ -67,6 +68,16 @@ export interface LogOptions extends TopicOverrides {
    */
   onCorruption?: "fail" | "readonly" | "quarantine";
   on?: LogListeners;
+  /**
+   * Opens the log for reading, beside the process that writes it: takes no lock, makes nothing, and
+   * refuses `append()` and `createTopic()`. Allows no other option but `visibility`. Default false.
+   */
+  readOnly?: boolean;
+  /**
+   * With `readOnly`, how far can be read: to what the operating system has ("written") or to what
+   * the disk has ("synced"). Default "written".
+   */
+  visibility?: Visibility;
 }
 
 /** How many partitions a topic shall have, and what is to be stored with it. */
@@ -102,6 +113,8 @@ const OPTIONS: readonly string[] = [
   "cacheIndexes",
   "onCorruption",
   "on",
+  "readOnly",
+  "visibility",
   ...TOPIC_OVERRIDES,
 ];
 
@@ -119,6 +132,29 @@ const NOT_YET: Readonly<Record<string, unknown>> = {
 };
 
 const check: Validator = new Validator("open the log");
+
+/** How far readers can see. */
+export const VISIBILITIES: readonly Visibility[] = ["written", "synced"];
+
+/** @throws {TypeError | RangeError} Naming the option. */
+export function resolveReaderOptions(options: LogOptions): {
+  readonly readOnly: boolean;
+  readonly visibility: Visibility;
+} {
+  const given = check.object("options", options);
+  check.knownKeys("options", given, OPTIONS);
+  const readOnly = check.bool("readOnly", given.readOnly, false);
+  const visibility = check.oneOf("visibility", given.visibility, "written", VISIBILITIES);
+  const names = Object.keys(given).filter((name) => given[name] !== undefined);
+  const wrong = names.find((name) =>
+    readOnly ? !["readOnly", "visibility"].includes(name) : name === "visibility",
+  );
+  if (wrong !== undefined) {
+    const rule = readOnly ? "must not be given with readOnly" : "needs readOnly";
+    throw check.rangeError(`${wrong} ${rule}`, given[wrong]);
+  }
+  return { readOnly, visibility };
+}
 
 /** @throws {TypeError | RangeError | NotSupportedError} Naming the option. */
 export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions {

@@ -1,8 +1,13 @@
 import { ClosedError, HeadraceError, LogError } from "../errors.ts";
 import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
 import type { TopicRequest } from "./log-options.ts";
-import type { StoreShare } from "./log-source.ts";
 import type { LogStore } from "./log-store.ts";
+
+/** A share in a log that is open for writing, given back when its user is done. */
+export interface WriterShare {
+  readonly writer: LogStore;
+  close(): Promise<void>;
+}
 
 /** What a topic becomes that is written to and missing. */
 const ONE_PARTITION: TopicRequest = { partitions: 1, overrides: {} };
@@ -12,10 +17,10 @@ const ONE_PARTITION: TopicRequest = { partitions: 1, overrides: {} };
  * made.
  */
 export class LogSink implements Sink {
-  readonly #openShare: () => Promise<StoreShare>;
-  #share: Promise<StoreShare> | undefined;
+  readonly #openShare: () => Promise<WriterShare>;
+  #share: Promise<WriterShare> | undefined;
 
-  constructor(openShare: () => Promise<StoreShare>) {
+  constructor(openShare: () => Promise<WriterShare>) {
     this.#openShare = openShare;
   }
 
@@ -53,7 +58,7 @@ export class LogSink implements Sink {
 
   async #store(): Promise<LogStore> {
     const share = await this.#share;
-    if (share !== undefined) return share.store;
+    if (share !== undefined) return share.writer;
     throw new ClosedError("Cannot write to the log as the sink must be open: received a call");
   }
 }

@@ -9,10 +9,12 @@ import type {
   SourceFactory,
   SourceListener,
 } from "../source/source.ts";
+import { type AssignorName, assignors } from "./assignors.ts";
 import { type AssignedPartition, GroupCoordinator, type GroupMember } from "./group-coordinator.ts";
-import { MAX_METADATA_LENGTH } from "./group-offsets.ts";
+import { type GroupOffset, MAX_METADATA_LENGTH } from "./group-slot.ts";
+import type { LockedGroup } from "./locked-group.ts";
 import { type LeaseOwner, LogLease } from "./log-lease.ts";
-import type { LogStore } from "./log-store.ts";
+import type { ReaderStore } from "./reader-store.ts";
 
 /** How long a drain may take past its deadline: the last commit's reserve (R7). */
 const REVOKE_RESERVE_MS = 5000;
@@ -20,27 +22,38 @@ const REVOKE_RESERVE_MS = 5000;
 /** What a source is opened with. */
 export type GroupOptions = Parameters<SourceFactory["open"]>[0];
 
-/** A share in an open log, given back when its user is done. */
-export interface StoreShare {
-  readonly store: LogStore;
+/** A share in a log that is open for reading, given back when its user is done. */
+export interface ReaderShare {
+  readonly reader: ReaderStore;
   close(): Promise<void>;
 }
 
-/** A member of a consumer group over the embedded log. */
+/**
+ * A member of a consumer group over the embedded log. It reads beside whoever writes, and never
+ * writes to the log itself: what it stores are the group's offsets.
+ */
 export class LogSource implements Source, GroupMember, LeaseOwner {
-  readonly can = { drainOnRevoke: true, incremental: true, raw: true, topicIds: true };
+  readonly can: Source["can"];
   readonly group: GroupOptions;
-  readonly #openShare: () => Promise<StoreShare>;
+  readonly #openShare: () => Promise<ReaderShare>;
+  readonly #assignor: AssignorName;
   readonly #owned = new Map<Lease, LogLease>();
   readonly #stopped = new AbortController();
   #listener: SourceListener | undefined;
-  #share: StoreShare | undefined;
+  #share: ReaderShare | undefined;
   #coordinator: GroupCoordinator | undefined;
   #started = false;
 
-  constructor(group: GroupOptions, openShare: () => Promise<StoreShare>) {
+  constructor(
+    group: GroupOptions,
+    openShare: () => Promise<ReaderShare>,
+    assignor: AssignorName = "sticky",
+  ) {
     this.group = group;
     this.#openShare = openShare;
+    this.#assignor = assignor;
+    const { incremental } = assignors[assignor];
+    this.can = { drainOnRevoke: true, incremental, raw: true, topicIds: true };
   }
 
   get clock(): GroupOptions["clock"] {
@@ -51,7 +64,10 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     return this.group.topics;
   }
 
-  /** @throws {SourceError} When a topic is missing, or it was started before. */
+  /**
+   * @throws {SourceError} When a topic is missing, or it was started before.
+   * @throws {LogError} When there is no log, or another process has the group.
+   */
   async start(listener: SourceListener): Promise<void> {
     if (this.#started) {
       throw new SourceError(
@@ -60,8 +76,9 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     }
     this.#started = true;
     const share = await this.#openShare();
-    const { root } = share.store;
-    const missing = this.topics.filter((topic) => share.store.topic(topic) === undefined);
+    const { root } = share.reader;
+    share.reader.refresh();
+    const missing = this.topics.filter((topic) => share.reader.topic(topic) === undefined);
     if (missing.length > 0 || this.#stopped.signal.aborted) {
       await share.close();
       if (missing.length === 0) return;
@@ -72,8 +89,16 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     }
     this.#share = share;
     this.#listener = listener;
-    this.#coordinator = GroupCoordinator.of(share.store, this.group.groupId);
-    await this.#coordinator.join(this);
+    const coordinator = GroupCoordinator.of(share.reader, this.group.groupId, this.#assignor);
+    this.#coordinator = coordinator;
+    try {
+      await coordinator.join(this, this.#assignor);
+    } catch (error) {
+      this.#listener = undefined;
+      this.#share = undefined;
+      await share.close();
+      throw error;
+    }
   }
 
   async stop(how: { readonly leave: boolean; readonly signal: AbortSignal }): Promise<void> {
@@ -104,7 +129,12 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     entries: readonly CommitEntry[],
     signal: AbortSignal,
   ): Promise<readonly CommitOutcome[]> {
-    return entries.map((entry) => (signal.aborted ? "retry" : this.#store(entry)));
+    if (signal.aborted) return entries.map(() => "retry");
+    const groups = new Set(entries.map(({ lease }) => this.#owned.get(lease)?.offsets));
+    const held = new Map([...groups].map((one) => [one, one?.held ?? false]));
+    const outcomes = entries.map((entry) => this.#store(entry, held));
+    for (const { lease } of entries) this.#tellTaken(lease, held);
+    return outcomes;
   }
 
   // What the coordinator calls.
@@ -138,7 +168,22 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     return leases;
   }
 
+  lose(owned: readonly LogLease[]): void {
+    for (const lease of owned) this.#drop(lease);
+    this.call((listener) => listener.lost(owned.map(({ lease }) => lease)));
+  }
+
+  failed(error: HeadraceError, fatal: boolean): void {
+    this.call((listener) => listener.failed(error, fatal));
+  }
+
   // What leases call.
+
+  outOfRange(lease: LogLease, position: number): void {
+    if (this.#owned.get(lease.lease) !== lease) return;
+    this.lose([lease]);
+    this.#coordinator?.renew(lease, position);
+  }
 
   deliver(batch: SourceBatch): void | Promise<void> {
     return this.call((listener) => listener.deliver(batch));
@@ -153,7 +198,7 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
           retriable: true,
           cause: error,
         });
-    this.#fail(failure, fatal);
+    this.failed(failure, fatal);
     return fatal;
   }
 
@@ -172,49 +217,63 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     this.group.logger.error(`A listener of the log source threw: ${String(error)}`);
   }
 
-  #describe({ topic, log }: AssignedPartition, lease: Lease): AssignedLease {
-    const { groupId } = this.group;
-    const stored = topic.groups.get(groupId, lease.partition);
-    const groupKnowsTopic = topic.partitions.some(
-      ({ place }) => topic.groups.get(groupId, place.partition) !== undefined,
-    );
-    return {
-      lease,
-      committed: stored ? { offset: stored.offset, metadata: stored.metadata } : null,
-      groupKnowsTopic,
-      logStart: log.logStart,
-      logEnd: log.logEnd,
-      topicId: topic.id,
-    };
+  #describe(assigned: AssignedPartition, lease: Lease): AssignedLease {
+    const { topic, log, offsets, remade, lostAt } = assigned;
+    log.refresh();
+    const { logStart, logEnd } = log;
+    const stored: GroupOffset | undefined = offsets.get(lease.partition);
+    let committed = stored ? { offset: stored.offset, metadata: stored.metadata } : null;
+    let groupKnowsTopic = remade || offsets.partitions.length > 0;
+    if (committed === null && lostAt !== undefined) {
+      // Nothing was stored yet, but the group is no new one that may begin at the end: O11 decides
+      // by the position, which proves nothing when it lies inside again.
+      groupKnowsTopic = true;
+      const isInside = lostAt >= logStart && lostAt <= logEnd;
+      if (!isInside) committed = { offset: lostAt, metadata: "" };
+    }
+    return { lease, committed, groupKnowsTopic, logStart, logEnd, topicId: topic.id };
   }
 
-  #store({ lease, offset, metadata }: CommitEntry): CommitOutcome {
+  #store(
+    { lease, offset, metadata }: CommitEntry,
+    held: ReadonlyMap<LockedGroup | undefined, boolean>,
+  ): CommitOutcome {
     const owned = this.#owned.get(lease);
-    const share = this.#share;
-    if (owned === undefined || share === undefined || share.store.fenced) return "fenced";
+    if (owned === undefined || held.get(owned.offsets) !== true) return "fenced";
     if (metadata.length > MAX_METADATA_LENGTH) return "too-large";
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new RangeError(`Cannot commit as offsets are integers >= 0: received ${offset}`);
     }
-    const { topic, generation } = owned;
+    const { offsets, generation } = owned;
     try {
-      topic.groups.set(this.group.groupId, lease.partition, { offset, metadata, generation });
+      offsets.set(lease.partition, { offset, metadata, generation });
     } catch (error) {
       this.group.logger.warn(`Cannot store an offset of ${lease.topic}: ${String(error)}`);
       return "retry";
     }
-    share.store.wrote();
     return "stored";
+  }
+
+  /** Says why commits are fenced although the lease is ours: the topic is gone, or the group. */
+  #tellTaken(lease: Lease, held: ReadonlyMap<LockedGroup | undefined, boolean>): void {
+    const owned = this.#owned.get(lease);
+    if (owned === undefined || held.get(owned.offsets) !== false) return;
+    // A topic that is gone is lost in a turn of its own.
+    if (this.#coordinator?.isThere(owned.topic) !== true) return;
+    const { groupId } = this.group;
+    this.failed(
+      new SourceError(
+        `Cannot go on in group ${groupId} as this process must hold its lock: ` +
+          `received a lock of ${lease.topic} that is gone or another's`,
+      ),
+      true,
+    );
   }
 
   #refuseStart(lease: LogLease, start: number | undefined): void {
     this.#drop(lease);
     const rule = "Cannot start a lease as its offset must be an integer >= 0";
-    this.#fail(new SourceError(`${rule}: received ${start}`), true);
-  }
-
-  #fail(error: HeadraceError, fatal: boolean): void {
-    this.call((listener) => listener.failed(error, fatal));
+    this.failed(new SourceError(`${rule}: received ${start}`), true);
   }
 
   #drop(lease: LogLease): void {

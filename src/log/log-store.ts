@@ -1,41 +1,35 @@
-import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ClosedError, CorruptLogError, LogError } from "../errors.ts";
+import { ClosedError, LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../types.ts";
-import { readIfThere } from "./files.ts";
-import { LockFile } from "./lock-file.ts";
+import { tellLocalWrite } from "./local-wakes.ts";
+import { LockFile, sweepContenders } from "./lock-file.ts";
 import { inBackground, logClock } from "./log-clock.ts";
 import { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions, TopicRequest } from "./log-options.ts";
-import { listNamedDirectories, writeJson } from "./named-directory.ts";
+import { listNamedDirectories, sweepTemporary, writeJson } from "./named-directory.ts";
 import type { Writer } from "./partition-log.ts";
+import type { ReadableStore } from "./readable.ts";
+import { checkFormat, FORMAT_VERSION, readStoreJson, STORE_FILE } from "./store-json.ts";
+import { TOPIC_FILE } from "./topic-json.ts";
 import { TopicLog } from "./topic-log.ts";
 
-const FORMAT_VERSION = 1;
 /** Time between signs of life in `LOCK`. */
 const HEARTBEAT_MS = 5000;
-
-interface StoreJson {
-  readonly format: number;
-  readonly storeId: string;
-  readonly writerEpoch: number;
-}
 
 /**
  * The one writer of a log directory: holds the lock, owns topics and the sync timer.
  *
  * Handles (log.ts) share it inside a process.
  */
-export class LogStore {
+export class LogStore implements ReadableStore {
   readonly root: string;
   readonly options: ResolvedLogOptions;
   readonly clock: Clock;
   readonly events: LogEventHub = new LogEventHub();
   readonly #lock: LockFile;
   readonly #topics = new Map<string, TopicLog>();
-  readonly #topicListeners = new Set<() => void>();
   readonly #writer: Writer;
   #heartbeat: TimerHandle;
   #syncTimer: TimerHandle;
@@ -55,13 +49,15 @@ export class LogStore {
     this.options = options;
     this.clock = clock;
     this.events.add(options.on);
-    this.#lock = new LockFile(join(root, "LOCK"));
+    const lockPath = join(root, "LOCK");
+    this.#lock = new LockFile(lockPath);
     try {
       const writerEpoch = raiseEpoch(root);
       this.#writer = { writerEpoch, options, clock, events: this.events };
       this.#beat();
-      this.#sweepLocks();
-      for (const found of listNamedDirectories(this.#topicsDirectory, "topic.json")) {
+      sweepContenders(lockPath);
+      sweepTemporary(this.#topicsDirectory);
+      for (const found of listNamedDirectories(this.#topicsDirectory, TOPIC_FILE)) {
         this.#topics.set(found.json.name, new TopicLog(found, this.#writer));
       }
       this.#tellTornTails();
@@ -89,17 +85,12 @@ export class LogStore {
     const changed = known?.change(request) ?? true;
     const topic = known ?? TopicLog.create(this.#topicsDirectory, name, request, this.#writer);
     this.#topics.set(name, topic);
-    if (changed) for (const listener of [...this.#topicListeners]) listener();
+    if (changed) tellLocalWrite(this.#topicsDirectory);
     return topic;
   }
 
-  /** Calls back when a topic was made or has grown. @returns Removes the callback. */
-  onTopicChange(listener: () => void): () => void {
-    this.#topicListeners.add(listener);
-    return () => {
-      this.#topicListeners.delete(listener);
-    };
-  }
+  /** Nobody else changes anything here. */
+  refresh(): void {}
 
   /** Another writer has taken over: nothing may be written any more. */
   get fenced(): boolean {
@@ -134,11 +125,8 @@ export class LogStore {
     this.#closed = true;
     this.clock.clearTimer(this.#syncTimer);
     await this.#syncing;
-    try {
-      if (this.#fence()) for (const topic of this.#topics.values()) topic.groups.syncNow();
-    } finally {
-      this.#release();
-    }
+    this.#fence();
+    this.#release();
   }
 
   get #topicsDirectory(): string {
@@ -146,20 +134,13 @@ export class LogStore {
   }
 
   #anyDirty(): boolean {
-    return this.topics().some(
-      (topic) => topic.groups.dirty || topic.partitions.some(({ dirty }) => dirty),
-    );
+    return this.topics().some((topic) => topic.partitions.some(({ dirty }) => dirty));
   }
 
   async #syncAll(): Promise<void> {
     if (!this.#fence()) return;
     for (const topic of this.topics()) {
       for (const partition of topic.partitions) if (partition.dirty) await partition.sync();
-      try {
-        await topic.groups.sync();
-      } catch (cause) {
-        for (const partition of topic.partitions) partition.refuse("an offset sync failed", cause);
-      }
     }
   }
 
@@ -187,13 +168,6 @@ export class LogStore {
     }
   }
 
-  /** What contenders for earlier locks left behind: nobody can win with it any more. */
-  #sweepLocks(): void {
-    for (const name of readdirSync(this.root)) {
-      if (name.startsWith("LOCK.")) rmSync(join(this.root, name), { force: true });
-    }
-  }
-
   #release(): void {
     this.clock.clearTimer(this.#heartbeat);
     const errors: unknown[] = [];
@@ -218,40 +192,20 @@ export class LogStore {
 
 /** Makes the directory, and gives it the format and the next epoch. */
 function raiseEpoch(root: string): number {
-  const found = readStore(root);
-  if (found !== undefined && found.format !== FORMAT_VERSION) {
-    throw new LogError(
-      `Cannot open the log as its format must be ${FORMAT_VERSION}: received ${found.format}`,
-    );
-  }
+  const found = readStoreJson(root);
+  if (found !== undefined) checkFormat(found);
   const writerEpoch = (found?.writerEpoch ?? 0) + 1;
   const storeId = found?.storeId ?? randomUUID();
   mkdirSync(join(root, "topics"), { recursive: true });
-  writeJson(join(root, "store.json"), { format: FORMAT_VERSION, storeId, writerEpoch });
+  writeJson(join(root, STORE_FILE), { format: FORMAT_VERSION, storeId, writerEpoch });
   return writerEpoch;
 }
 
 /** The epoch on disk; text when it cannot be read, which is nobody's epoch. */
 function currentEpoch(root: string): number | string {
   try {
-    return readStore(root)?.writerEpoch ?? "none";
+    return readStoreJson(root)?.writerEpoch ?? "none";
   } catch (error) {
     return String(error);
   }
-}
-
-function readStore(root: string): StoreJson | undefined {
-  const path = join(root, "store.json");
-  const text = (readIfThere(path) ?? Buffer.alloc(0)).toString();
-  if (text === "") return undefined;
-  try {
-    const json = JSON.parse(text) as StoreJson;
-    if (Number.isInteger(json.writerEpoch)) return json;
-  } catch {
-    // Reported below, with the path.
-  }
-  throw new CorruptLogError(
-    "Cannot open the log as store.json must name format and epoch: " +
-      `received ${text.slice(0, 80)} in ${path}`,
-  );
 }

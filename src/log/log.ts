@@ -2,23 +2,25 @@ import { mkdirSync, realpathSync } from "node:fs";
 import { ClosedError, LogError, NotSupportedError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
 import type { Clock } from "../types.ts";
-import { GroupCoordinator } from "./group-coordinator.ts";
-import { MAX_METADATA_LENGTH } from "./group-offsets.ts";
+import { errorCode } from "./files.ts";
+import { MAX_METADATA_LENGTH } from "./group-slot.ts";
 import type { LogListeners } from "./log-events.ts";
 import {
   conflict,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
+  resolveReaderOptions,
   topicName,
   topicRequest,
 } from "./log-options.ts";
-import { appendTo } from "./log-sink.ts";
-import type { StoreShare } from "./log-source.ts";
+import { appendTo, type WriterShare } from "./log-sink.ts";
+import type { ReaderShare } from "./log-source.ts";
 import { LogStore } from "./log-store.ts";
-import type { PartitionLog } from "./partition-log.ts";
 import type { StoredBatch } from "./read-batches.ts";
-import type { TopicLog } from "./topic-log.ts";
+import type { ReadablePartition, ReadableTopic } from "./readable.ts";
+import type { Visibility } from "./reader-partition.ts";
+import { ReaderStore } from "./reader-store.ts";
 import type { TopicOverrides } from "./topic-options.ts";
 
 /** What a group has stored for a partition; `offset` is the next one to read, null for none. */
@@ -66,7 +68,12 @@ export interface Log extends AsyncDisposable {
   bounds(topic: string, partition: number): Promise<{ logStart: number; logEnd: number }>;
   /** What a group has stored, for each partition. */
   committed(groupId: string, topic: string): Promise<StoredOffset[]>;
-  /** Stores offsets of a group that has no member here. @throws {LogError} When it has one. */
+  /**
+   * Stores offsets of a group that has no member in any process; on disk when it settles. They are
+   * the group's, so a log that is open for reading only takes them too.
+   *
+   * @throws {LogError} When it has a member, naming the process.
+   */
   commit(
     groupId: string,
     topic: string,
@@ -81,16 +88,18 @@ export interface Log extends AsyncDisposable {
 const DEFAULT_READ_BYTES: number = 1 << 20;
 
 interface Opened {
-  readonly store: LogStore;
+  /** In `opened`. */
+  readonly key: string;
+  readonly store: LogStore | ReaderStore;
   users: number;
   closing: Promise<void> | undefined;
 }
 
-/** Logs open in this process, by real path. */
+/** Logs open in this process: for writing by real path, for reading by visibility too. */
 const opened = new Map<string, Opened>();
 
 /** One use of an open log; the files close with the last one. */
-export class LogHandle implements Log, StoreShare {
+export class LogHandle implements Log, WriterShare, ReaderShare {
   readonly #opened: Opened;
   readonly #listeners: LogListeners;
   #closed: Promise<void> | undefined;
@@ -103,20 +112,40 @@ export class LogHandle implements Log, StoreShare {
   }
 
   /** The shared log behind this handle. */
-  get store(): LogStore {
+  get store(): LogStore | ReaderStore {
     if (this.#closed !== undefined) {
       throw new ClosedError("Cannot use the log as it is closed: received a call");
     }
     return this.#opened.store;
   }
 
-  /** One more use of the same log. */
-  share(): LogHandle {
-    return this.store && new LogHandle(this.#opened);
+  /** The same, for writing. @throws {LogError} When it is open for reading only. */
+  get writer(): LogStore {
+    const { store } = this;
+    if (store instanceof LogStore) return store;
+    throw new LogError(
+      `Cannot write to the log as it must not be open for reading only: received ${store.root}`,
+    );
+  }
+
+  /** The same, for reading beside a writer. @throws {LogError} When it is open for writing. */
+  get reader(): ReaderStore {
+    const { store } = this;
+    if (store instanceof ReaderStore) return store;
+    throw new LogError(
+      `Cannot read beside a writer as the log must be open for reading only: received ${store.root}`,
+    );
+  }
+
+  /** One more use of the same log. @throws {LogError} When it is open for reading only. */
+  shareWriter(): LogHandle {
+    return this.writer && new LogHandle(this.#opened);
   }
 
   async topics(): Promise<{ topic: string; partitions: number }[]> {
-    return this.store.topics().map(({ name, partitions }) => {
+    const { store } = this;
+    store.refresh();
+    return store.topics().map(({ name, partitions }) => {
       return { topic: name, partitions: partitions.length };
     });
   }
@@ -126,10 +155,10 @@ export class LogHandle implements Log, StoreShare {
     partitions: number,
     options: TopicOverrides = {},
   ): Promise<void> {
-    if (this.store.topic(topicName(topic)) !== undefined) {
+    if (this.writer.topic(topicName(topic)) !== undefined) {
       throw new LogError(`Cannot create a topic as its name must be new: received ${topic}`);
     }
-    this.store.ensureTopic(topic, topicRequest("topic", { ...options, partitions }));
+    this.writer.ensureTopic(topic, topicRequest("topic", { ...options, partitions }));
   }
 
   async append(
@@ -137,7 +166,7 @@ export class LogHandle implements Log, StoreShare {
     partition: number,
     records: readonly SinkRecord[],
   ): Promise<{ baseOffset: number }> {
-    return { baseOffset: appendTo(this.store, { topic, partition, records }) };
+    return { baseOffset: appendTo(this.writer, { topic, partition, records }) };
   }
 
   async read(
@@ -168,9 +197,6 @@ export class LogHandle implements Log, StoreShare {
     offsets: readonly { partition: number; offset: number; metadata?: string }[],
   ): Promise<void> {
     const { groups } = this.#topic(topic);
-    if (GroupCoordinator.isLive(this.store, groupId)) {
-      throw new LogError(`Cannot commit as the group must have no member: received ${groupId}`);
-    }
     for (const { partition, offset, metadata = "" } of offsets) {
       this.#partition(topic, partition);
       if (!Number.isSafeInteger(offset) || offset < 0) {
@@ -183,11 +209,15 @@ export class LogHandle implements Log, StoreShare {
         );
       }
     }
-    for (const { partition, offset, metadata = "" } of offsets) {
-      const generation = groups.get(groupId, partition)?.generation ?? 0;
-      groups.set(groupId, partition, { offset, metadata, generation });
+    const group = groups.lock(groupId, `Cannot commit as group ${groupId} must have no member`);
+    try {
+      for (const { partition, offset, metadata = "" } of offsets) {
+        const generation = group.get(partition)?.generation ?? 0;
+        group.set(partition, { offset, metadata, generation });
+      }
+    } finally {
+      group.release();
     }
-    this.store.wrote();
   }
 
   async offsetForTime(): Promise<number | null> {
@@ -203,14 +233,17 @@ export class LogHandle implements Log, StoreShare {
     return this.close();
   }
 
-  #topic(name: string): TopicLog {
-    const topic = this.store.topic(name);
+  #topic(name: string): ReadableTopic {
+    const { store } = this;
+    store.refresh();
+    const topic = store.topic(name);
     if (topic !== undefined) return topic;
     throw new LogError(`Cannot use the log as the topic must exist: received ${name}`);
   }
 
-  #partition(topic: string, partition: number): PartitionLog {
+  #partition(topic: string, partition: number): ReadablePartition {
     const log = this.#topic(topic).partitions[partition];
+    log?.refresh();
     if (log !== undefined) return log;
     throw new LogError(
       `Cannot use the log as the partition must exist: received ${topic}#${partition}`,
@@ -219,17 +252,40 @@ export class LogHandle implements Log, StoreShare {
 }
 
 /**
- * Opens the log in a directory, made when it is missing. In one process all opens of one directory
- * share it, under the options of the first; topics named by later ones are made too.
+ * Opens the log in a directory, made when it is missing: for writing, which one process can do at a
+ * time, or with `readOnly` beside it. In one process all opens for writing of one directory share
+ * it, under the options of the first; topics named by later ones are made too.
  *
  * @throws {TypeError | RangeError | NotSupportedError} For a wrong option, naming it.
- * @throws {LogError} When another process writes there.
+ * @throws {LogError} When another process writes there; with `readOnly`, when there is no log.
  * @throws {CorruptLogError} When damage is found that is not a torn tail.
  * @example
  * const log = await openLog("./data", { topics: { orders: { partitions: 4 } } });
  */
 export async function openLog(directory: string, options: LogOptions = {}): Promise<Log> {
+  const { readOnly, visibility } = resolveReaderOptions(options);
+  if (readOnly) return openReader(directory, visibility);
   return openHandle(directory, resolveLogOptions(options));
+}
+
+/**
+ * @internal Opens the log for reading, beside whoever writes it.
+ *
+ * @throws {LogError} When there is no log in the directory.
+ */
+export async function openReader(
+  directory: string,
+  visibility: Visibility = "written",
+): Promise<LogHandle> {
+  const root = existing(directory);
+  const key = `${visibility} ${root}`;
+  while (opened.get(key)?.closing) await opened.get(key)?.closing;
+  const use: Opened = opened.get(key) ?? {
+    ...{ key, store: new ReaderStore(root, visibility) },
+    ...{ users: 0, closing: undefined },
+  };
+  opened.set(key, use);
+  return new LogHandle(use);
 }
 
 /** @internal `openLog()` with checked options, and another clock in tests. */
@@ -243,13 +299,16 @@ export async function openHandle(
   // What goes wrong there is told to whoever closes it.
   while (opened.get(root)?.closing) await opened.get(root)?.closing?.catch(() => {});
   const known = opened.get(root);
-  if (known !== undefined) checkSameOptions(known.store, options);
-  const use = known ?? { store: new LogStore(root, options, clock), users: 0, closing: undefined };
+  if (known !== undefined) checkSameOptions(known.store as LogStore, options);
+  const use: Opened = known ?? {
+    ...{ key: root, store: new LogStore(root, options, clock) },
+    ...{ users: 0, closing: undefined },
+  };
   opened.set(root, use);
-  use.store.events.add(options.on);
   const handle = new LogHandle(use, options.on);
+  handle.writer.events.add(options.on);
   try {
-    for (const [topic, request] of options.topics) use.store.ensureTopic(topic, request);
+    for (const [topic, request] of options.topics) handle.writer.ensureTopic(topic, request);
   } catch (error) {
     await handle.close();
     throw error;
@@ -269,11 +328,21 @@ function checkSameOptions(store: LogStore, options: ResolvedLogOptions): void {
 async function release(of: Opened, listeners: LogListeners): Promise<void> {
   of.users--;
   if (of.users === 0) {
-    of.closing = of.store.close().finally(() => {
+    of.closing = Promise.resolve(of.store.close()).finally(() => {
       of.closing = undefined;
-      opened.delete(of.store.root);
+      opened.delete(of.key);
     });
     await of.closing;
   }
-  of.store.events.remove(listeners);
+  if (of.store instanceof LogStore) of.store.events.remove(listeners);
+}
+
+function existing(directory: string): string {
+  try {
+    return realpathSync(directory);
+  } catch (cause) {
+    if (errorCode(cause) !== "ENOENT") throw cause;
+    const rule = "Cannot read a log as its directory must exist";
+    throw new LogError(`${rule}: received ${directory}`, { cause });
+  }
 }

@@ -3,10 +3,10 @@
  * file inside, free of any file system's rules.
  */
 import { Buffer } from "node:buffer";
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { CorruptLogError } from "../errors.ts";
-import { readIfThere, replaceFile, syncDirectory, TEMPORARY } from "./files.ts";
+import { errorCode, readIfThere, replaceFile, syncDirectory, TEMPORARY } from "./files.ts";
 
 const SLUG_LENGTH = 40;
 
@@ -28,11 +28,7 @@ export function createNamedDirectory(
   make: (path: string) => void = () => {},
 ): string {
   const ids = readdirSync(parent).map(idOf);
-  const slug = json.name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, SLUG_LENGTH);
-  const path = join(parent, `${Math.max(0, ...ids) + 1}-${slug}`);
+  const path = join(parent, `${Math.max(0, ...ids) + 1}-${slugOf(json.name)}`);
   mkdirSync(path + TEMPORARY);
   writeJson(join(path + TEMPORARY, file), json);
   make(path + TEMPORARY);
@@ -41,22 +37,53 @@ export function createNamedDirectory(
   return path;
 }
 
+/** The readable part of a directory's name. */
+export function slugOf(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, SLUG_LENGTH);
+}
+
 /**
- * All directories of a parent, oldest first; what a crash left half made is removed.
+ * All directories of a parent, oldest first; none when it does not exist. Changes nothing, and what
+ * comes and goes meanwhile is no error: another process may be writing.
  *
  * @throws {CorruptLogError} When one has no readable name.
  */
 export function listNamedDirectories(parent: string, file: string): NamedDirectory[] {
-  mkdirSync(parent, { recursive: true });
-  const entries = readdirSync(parent).sort((a, b) => idOf(a) - idOf(b));
-  return entries.flatMap((entry) => {
+  const entries = namesIn(parent).filter((entry) => !entry.endsWith(TEMPORARY));
+  return entries
+    .sort((a, b) => idOf(a) - idOf(b))
+    .flatMap((entry) => {
+      const path = join(parent, entry);
+      const json = readNamedJson(join(path, file));
+      return json === undefined ? [] : [{ path, json }];
+    });
+}
+
+/**
+ * Removes what a crash left half made or half removed.
+ *
+ * @param olderThanMs Spares what other processes may be making.
+ */
+export function sweepTemporary(parent: string, olderThanMs = 0): void {
+  for (const entry of namesIn(parent)) {
     const path = join(parent, entry);
-    if (entry.endsWith(TEMPORARY)) {
-      rmSync(path, { recursive: true });
-      return [];
-    }
-    return [{ path, json: readNamedJson(join(path, file)) }];
-  });
+    if (!entry.endsWith(TEMPORARY)) continue;
+    const changedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (olderThanMs > 0 && Date.now() - changedMs < olderThanMs) continue;
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function idOf(entry: string): number {
@@ -68,8 +95,10 @@ export function writeJson(path: string, json: object): void {
   replaceFile(path, Buffer.from(`${JSON.stringify(json, null, 2)}\n`));
 }
 
-function readNamedJson(path: string): NamedDirectory["json"] {
+/** undefined when the directory has gone. */
+function readNamedJson(path: string): NamedDirectory["json"] | undefined {
   const text = readIfThere(path)?.toString() ?? "nothing";
+  if (text === "nothing" && !existsSync(dirname(path))) return undefined;
   try {
     const json = JSON.parse(text) as NamedDirectory["json"];
     if (typeof json.name === "string") return json;

@@ -6,9 +6,11 @@ import type { Clock } from "../types.ts";
 import { ActiveSegment, type TornTail } from "./active-segment.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { HeadFile } from "./head-file.ts";
+import { tellLocalWrite } from "./local-wakes.ts";
 import type { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions } from "./log-options.ts";
-import type { StoredBatch } from "./read-batches.ts";
+import { outOfRange, type StoredBatch } from "./read-batches.ts";
+import type { ReadablePartition } from "./readable.ts";
 import { SealedSegment } from "./sealed-segment.ts";
 import { listSegments, segmentName } from "./segment-names.ts";
 import { sweepDirectory } from "./sweep-directory.ts";
@@ -41,10 +43,9 @@ export interface PartitionPlace {
 }
 
 /** One partition: segments, head, append and read. One writer, this process. */
-export class PartitionLog {
+export class PartitionLog implements ReadablePartition {
   readonly place: PartitionPlace;
   readonly #sealed: SealedSegment[] = [];
-  readonly #waiters = new Set<() => void>();
   readonly #head: HeadFile;
   #active: ActiveSegment | undefined;
   #lastRead: SealedSegment | undefined;
@@ -119,7 +120,7 @@ export class PartitionLog {
     } catch (cause) {
       throw this.refuse("a write failed, and it must be opened again", cause);
     }
-    for (const wake of [...this.#waiters]) wake();
+    tellLocalWrite(this.place.directory);
     return baseOffset;
   }
 
@@ -132,11 +133,7 @@ export class PartitionLog {
    */
   read(offset: number, maxBytes: number): StoredBatch[] {
     const { logStart, logEnd } = this;
-    if (!(offset >= logStart && offset <= logEnd)) {
-      throw new LogError(
-        `Cannot read as the offset must be from ${logStart} to ${logEnd}: received ${offset}`,
-      );
-    }
+    if (!(offset >= logStart && offset <= logEnd)) throw outOfRange(offset, logStart, logEnd);
     const active = this.#active;
     if (active === undefined || offset === logEnd) return [];
     if (offset >= active.baseOffset) return active.read(offset, maxBytes);
@@ -171,13 +168,8 @@ export class PartitionLog {
     return oldest;
   }
 
-  /** Calls back after each append. @returns Removes the callback. */
-  onAppend(wake: () => void): () => void {
-    this.#waiters.add(wake);
-    return () => {
-      this.#waiters.delete(wake);
-    };
-  }
+  /** Nobody else changes anything here. */
+  refresh(): void {}
 
   /**
    * Makes what is written durable and says so in `head`. Never rejects: a failure refuses further
@@ -188,7 +180,9 @@ export class PartitionLog {
     if (active === undefined || this.#refusal !== undefined) return;
     try {
       await active.sync();
-      if (this.#active === active && this.#refusal === undefined) this.#writeHead(active);
+      if (this.#active !== active || this.#refusal !== undefined) return;
+      this.#writeHead(active);
+      tellLocalWrite(this.place.directory);
     } catch (cause) {
       this.refuse("a sync failed, and it must be opened again", cause);
     }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { CorruptLogError } from "../errors.ts";
-import { readFully } from "./files.ts";
+import { CorruptLogError, LogError } from "../errors.ts";
+import { errorCode, readFully } from "./files.ts";
 import { BATCH_HEADER_BYTES, checksumHolds, readBatchHeader } from "./format.ts";
 import type { OffsetIndex } from "./offset-index.ts";
 
@@ -18,7 +18,8 @@ export interface SegmentView {
   readonly path: string;
   readonly baseOffset: number;
   readonly size: number;
-  readonly index: OffsetIndex;
+  /** Knows where to look for an offset. */
+  readonly index: Pick<OffsetIndex, "floor">;
 }
 
 /** Names file and position of damage, for whoever has to look at it. */
@@ -27,6 +28,19 @@ export function corruptAt(path: string, position: number, received: string): Cor
     "Cannot use the log as every batch must be intact: " +
       `received ${received} at position ${position} of ${path}`,
   );
+}
+
+/** What reading outside the log gives. */
+export function outOfRange(offset: number, logStart: number, logEnd: number): LogError {
+  return new LogError(
+    `Cannot read as the offset must be from ${logStart} to ${logEnd}: received ${offset}`,
+    { code: "HEADRACE_OUT_OF_RANGE" },
+  );
+}
+
+/** True for that error. */
+export function isOutOfRange(error: unknown): boolean {
+  return errorCode(error) === "HEADRACE_OUT_OF_RANGE";
 }
 
 /**

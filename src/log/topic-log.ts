@@ -1,38 +1,18 @@
-import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CorruptLogError, LogError } from "../errors.ts";
+import { LogError } from "../errors.ts";
 import type { TornTail } from "./active-segment.ts";
 import { GroupOffsets } from "./group-offsets.ts";
 import type { TopicRequest } from "./log-options.ts";
 import { createNamedDirectory, type NamedDirectory, writeJson } from "./named-directory.ts";
 import { PartitionLog, type TopicFacts, type Writer } from "./partition-log.ts";
-import {
-  checkOverrides,
-  type TopicOptions,
-  type TopicOverrides,
-  withOverrides,
-} from "./topic-options.ts";
-
-const FILE = "topic.json";
-
-/** `topic.json`. */
-interface TopicJson {
-  readonly name: string;
-  /** 16 bytes in hexadecimal; tells a topic from a later one of the same name. */
-  readonly id: string;
-  readonly partitions: number;
-  /** How keys find their partition, for other tools. */
-  readonly hash: "murmur2";
-  /** Raised with the partition count. */
-  readonly epoch: number;
-  /** What it has for itself; the log's options hold for the rest. */
-  readonly options?: TopicOverrides;
-}
+import type { ReadableTopic } from "./readable.ts";
+import { checkedTopicJson, idOf, TOPIC_FILE, type TopicJson } from "./topic-json.ts";
+import { type TopicOptions, withOverrides } from "./topic-options.ts";
 
 /** One topic: its partitions and what groups have committed in it. */
-export class TopicLog implements TopicFacts {
+export class TopicLog implements TopicFacts, ReadableTopic {
   readonly directory: string;
   readonly partitions: PartitionLog[] = [];
   readonly groups: GroupOffsets;
@@ -40,15 +20,16 @@ export class TopicLog implements TopicFacts {
   #json: TopicJson;
   #options: TopicOptions;
 
-  /** @throws {CorruptLogError} For a damaged partition, group or description. */
+  /** @throws {CorruptLogError} For a damaged partition or description. */
   constructor({ path, json }: NamedDirectory, writer: Writer) {
     this.directory = path;
     this.#writer = writer;
-    this.#json = checkedJson(path, json);
+    this.#json = checkedTopicJson({ path, json });
     this.#options = withOverrides(writer.options.topicDefaults, this.#json.options ?? {});
+    this.groups = new GroupOffsets(join(path, "groups"));
     try {
+      this.groups.sweep();
       this.#openPartitions();
-      this.groups = new GroupOffsets(join(path, "groups"), writer.writerEpoch);
     } catch (error) {
       for (const partition of this.partitions) partition.close();
       throw error;
@@ -61,7 +42,9 @@ export class TopicLog implements TopicFacts {
     const id = randomUUID().replaceAll("-", "");
     const json: TopicJson = { name, id, partitions, hash: "murmur2", epoch: 1, options };
     const fields = { ...json };
-    const path = createNamedDirectory(parent, FILE, fields, (at) => mkdirSync(join(at, "groups")));
+    const path = createNamedDirectory(parent, TOPIC_FILE, fields, (at) =>
+      mkdirSync(join(at, "groups")),
+    );
     return new TopicLog({ path, json: fields }, writer);
   }
 
@@ -71,7 +54,7 @@ export class TopicLog implements TopicFacts {
 
   /** 16 bytes. */
   get id(): Uint8Array {
-    return Buffer.from(this.#json.id, "hex");
+    return idOf(this.#json);
   }
 
   /** Raised when the partition count changes; batches carry it. */
@@ -110,7 +93,7 @@ export class TopicLog implements TopicFacts {
       options: { ...options, ...overrides },
     };
     if (JSON.stringify(json) === JSON.stringify(this.#json)) return false;
-    writeJson(join(this.directory, FILE), json);
+    writeJson(join(this.directory, TOPIC_FILE), json);
     this.#json = json;
     this.#options = withOverrides(this.#writer.options.topicDefaults, json.options);
     if (grows) this.#openPartitions();
@@ -124,25 +107,5 @@ export class TopicLog implements TopicFacts {
       const place = { directory, topic, partition, facts: this, writer: this.#writer };
       this.partitions.push(new PartitionLog(place));
     }
-  }
-}
-
-function checkedJson(path: string, json: NamedDirectory["json"]): TopicJson {
-  const { partitions, id, epoch, options } = json;
-  const good = Number.isInteger(partitions) && Number.isInteger(epoch) && typeof id === "string";
-  if (good && goodOverrides(options)) return json as unknown as TopicJson;
-  throw new CorruptLogError(
-    `Cannot open topic ${json.name} as topic.json must name partitions, id, epoch and options: ` +
-      `received ${JSON.stringify(json).slice(0, 200)} in ${path}`,
-  );
-}
-
-function goodOverrides(options: unknown): boolean {
-  if (options === undefined) return true;
-  try {
-    return typeof checkOverrides("topic.", options as Record<string, unknown>) === "object";
-  } catch {
-    // Reported by the caller, with the path.
-    return false;
   }
 }

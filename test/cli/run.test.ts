@@ -251,10 +251,10 @@ describe("headrace run with wrong input", () => {
     expect(readdirSync(directory)).not.toContain("other");
   });
 
-  test("refuses a directory that holds no log or an empty one without the topic", async () => {
+  test("refuses a directory that holds no log", async () => {
     mkdirSync(join(directory, "empty"));
     const argv = runArguments(handler).map((one) => (one === "log" ? "empty" : one));
-    await fails(argv, 1, "topic orders must exist at empty: received no such topic");
+    await fails(argv, 1, "the directory must hold one: received no store.json");
   });
 
   test("refuses a missing topic", async () => {

@@ -8,10 +8,11 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ClosedError, CorruptLogError, LogError, NotSupportedError } from "../../src/errors.ts";
+import { groupDirectory } from "../../src/log/group-directory.ts";
 import { type Log, openLog } from "../../src/log/log.ts";
 import type { LogOptions } from "../../src/log/log-options.ts";
 import { resolveLogOptions } from "../../src/log/log-options.ts";
@@ -52,10 +53,10 @@ describe("openLog()", () => {
     expect(readdirSync(root).sort()).toEqual(["LOCK", "store.json", "topics"]);
     const topic = join(root, "topics", "1-orders");
     expect(readdirSync(topic).sort()).toEqual(["groups", "partitions", "topic.json"]);
-    expect(readdirSync(join(topic, "groups", "1-workers")).sort()).toEqual([
-      "1.offset",
-      "group.json",
-    ]);
+    const group = groupDirectory(join(topic, "groups"), "workers");
+    expect(readdirSync(join(topic, "groups"))).toEqual([basename(group)]);
+    expect(basename(group)).toMatch(/^[0-9a-f]{16}-workers$/);
+    expect(readdirSync(group).sort()).toEqual(["1.offset", "group.json"]);
     expect(readdirSync(partitionDirectory(root, 1)).sort()).toEqual([
       "00000000000000000000.log",
       "head",

@@ -1,0 +1,199 @@
+import { join } from "node:path";
+import { LogError } from "../errors.ts";
+import { type FoundHead, readHead } from "./head-file.ts";
+import { onLocalWrite } from "./local-wakes.ts";
+import { outOfRange, type StoredBatch } from "./read-batches.ts";
+import type { ReadablePartition } from "./readable.ts";
+import { ReaderSegment } from "./reader-segment.ts";
+import { listSegments, segmentName } from "./segment-names.ts";
+import type { FileWatch, Stop } from "./watch-file.ts";
+
+/**
+ * How far readers see: `written`, to what the operating system has; `synced`, to what the disk has,
+ * so that nothing that was read is gone after a power loss.
+ */
+export type Visibility = "written" | "synced";
+
+/** What a partition is told when it is opened for reading. */
+export interface ReaderPlace {
+  readonly directory: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly visibility: Visibility;
+  readonly watch: FileWatch;
+}
+
+/**
+ * One partition in a process that only reads, beside whoever writes it. Nothing is locked and
+ * nothing is written.
+ *
+ * How far it may be read is in `head`, which the writer changes after the bytes are there; so what
+ * lies below is whole. What is known is checked again when a read fails: retention may have removed
+ * a segment, or a new writer may have cut off a torn end and gone on from there.
+ */
+export class ReaderPartition implements ReadablePartition {
+  readonly place: ReaderPlace;
+  readonly #headPath: string;
+  readonly #wakes = new Set<() => void>();
+  #head: FoundHead | undefined;
+  #logEnd = 0;
+  /** Position in the active segment behind the last batch that may be read. */
+  #limit = 0;
+  /** Base offsets of the segments, ascending; empty when they must be listed. */
+  #bases: readonly number[] = [];
+  #segment: ReaderSegment | undefined;
+  #stopWatch: Stop | undefined;
+  /** A watch may be tried: none was refused since the file was seen. */
+  #mayWatch = true;
+
+  constructor(place: ReaderPlace) {
+    this.place = place;
+    this.#headPath = join(place.directory, "head");
+    this.refresh();
+  }
+
+  get logStart(): number {
+    return this.#head?.state.logStart ?? 0;
+  }
+
+  get logEnd(): number {
+    return this.#logEnd;
+  }
+
+  /** Looks how far the writer has come. A few microseconds. */
+  refresh(): void {
+    const found = this.#readHead();
+    // Not made yet, or removed: whoever knows about topics will notice.
+    if (found === undefined) return;
+    if (this.#head === undefined) this.#mayWatch = true;
+    if (found.sequence !== this.#head?.sequence) this.#take(found);
+    this.#watch();
+  }
+
+  read(offset: number, maxBytes: number): StoredBatch[] {
+    for (let attempt = 0; ; attempt++) {
+      const { logStart, logEnd } = this;
+      if (!(offset >= logStart && offset <= logEnd)) throw outOfRange(offset, logStart, logEnd);
+      if (offset === logEnd) return [];
+      try {
+        return this.#read(offset, maxBytes);
+      } catch (error) {
+        // It may all have changed since it was looked at last.
+        this.#forget();
+        if (attempt > 0) throw error;
+        this.refresh();
+      }
+    }
+  }
+
+  /**
+   * Calls back when there may be more to read. It may also be missed (watch-file.ts): who waits
+   * calls `refresh()` at times.
+   *
+   * @returns Removes the callback.
+   */
+  onWrite(wake: () => void): () => void {
+    const stop = onLocalWrite(this.place.directory, wake);
+    this.#wakes.add(wake);
+    this.#watch();
+    return () => {
+      stop();
+      this.#wakes.delete(wake);
+      if (this.#wakes.size === 0) this.#endWatch();
+    };
+  }
+
+  close(): void {
+    this.#wakes.clear();
+    this.#endWatch();
+    this.#forget();
+  }
+
+  /**
+   * A slot is overwritten when the other one is newer, so an earlier state is seen only when two
+   * writes fell into one look.
+   */
+  #readHead(): FoundHead | undefined {
+    const found = readHead(this.#headPath);
+    const older = found !== undefined && found.sequence < (this.#head?.sequence ?? 0);
+    return older ? readHead(this.#headPath) : found;
+  }
+
+  #take(found: FoundHead): void {
+    const before = this.#head?.state;
+    const { state } = found;
+    this.#head = found;
+    const shrunk = before !== undefined && state.writtenBytes < before.writtenBytes;
+    if (shrunk || state.activeBase !== before?.activeBase) this.#bases = [];
+    // What was walked over may be another batch by now.
+    if (shrunk && state.activeBase === before.activeBase) this.#forget();
+    this.#limit = state.writtenBytes;
+    this.#logEnd = state.nextOffset;
+    if (this.place.visibility === "synced") this.#limitToSynced();
+  }
+
+  #limitToSynced(): void {
+    const { activeBase, writtenBytes, syncedBytes } = this.#head!.state;
+    if (syncedBytes === writtenBytes) return;
+    this.#limit = syncedBytes;
+    // A segment is synced before the next one begins.
+    this.#logEnd = syncedBytes === 0 ? activeBase : this.#open(activeBase).offsetAt(syncedBytes);
+  }
+
+  #read(offset: number, maxBytes: number): StoredBatch[] {
+    const { activeBase } = this.#head!.state;
+    const segment = this.#open(this.#baseOf(offset));
+    const isActive = segment.baseOffset === activeBase;
+    const { bytes } = segment;
+    if (isActive && bytes < this.#limit) throw this.#missing(`${bytes} of ${this.#limit} bytes`);
+    return segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
+  }
+
+  /** Base of the segment that holds the offset. */
+  #baseOf(offset: number): number {
+    if (this.#bases.length === 0) this.#bases = listSegments(this.place.directory);
+    const base = this.#bases.findLast((one) => one <= offset);
+    if (base === undefined) throw this.#missing(`no segment with offset ${offset}`);
+    return base;
+  }
+
+  #open(base: number): ReaderSegment {
+    if (this.#segment?.baseOffset === base) return this.#segment;
+    this.#segment?.close();
+    this.#segment = ReaderSegment.open(this.place.directory, base);
+    if (this.#segment === undefined) throw this.#missing(`no ${segmentName(base)}`);
+    return this.#segment;
+  }
+
+  #missing(received: string): LogError {
+    const { topic, partition, directory } = this.place;
+    return new LogError(
+      `Cannot read ${topic}#${partition} as all that its head speaks of must be there: ` +
+        `received ${received} in ${directory}`,
+      { retriable: true },
+    );
+  }
+
+  #forget(): void {
+    this.#segment?.close();
+    this.#segment = undefined;
+    this.#bases = [];
+  }
+
+  #watch(): void {
+    if (this.#stopWatch !== undefined || !this.#mayWatch || this.#wakes.size === 0) return;
+    const changed = (): void => {
+      for (const wake of [...this.#wakes]) wake();
+    };
+    this.#stopWatch = this.place.watch(this.#headPath, changed, () => {
+      this.#stopWatch = undefined;
+    });
+    this.#mayWatch = this.#stopWatch !== undefined;
+  }
+
+  #endWatch(): void {
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
+    this.#mayWatch = true;
+  }
+}

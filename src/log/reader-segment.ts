@@ -1,0 +1,158 @@
+import { Buffer } from "node:buffer";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { errorCode, readFully, readIfThere } from "./files.ts";
+import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from "./format.ts";
+import { OffsetIndex } from "./offset-index.ts";
+import { corruptAt, readBatches, type StoredBatch } from "./read-batches.ts";
+import { indexPath, segmentName } from "./segment-names.ts";
+
+/** Read at once while headers are walked. */
+const WALK_BYTES: number = 64 * 1024;
+
+/** Where a batch begins. */
+interface Border {
+  readonly offset: number;
+  readonly position: number;
+}
+
+/**
+ * A segment in a process that only reads: writes nothing, finds batches by walking their headers,
+ * and remembers what it walked over. How far it may read, the caller knows.
+ */
+export class ReaderSegment {
+  readonly path: string;
+  readonly baseOffset: number;
+  readonly #fd: number;
+  readonly #index: OffsetIndex;
+  /** Behind what was read last: reading on needs no search. */
+  #next: Border;
+  /** Where the last `offsetAt()` ended. */
+  #end: Border;
+
+  constructor(path: string, baseOffset: number, fd: number, index: OffsetIndex) {
+    this.path = path;
+    this.baseOffset = baseOffset;
+    this.#fd = fd;
+    this.#index = index;
+    this.#next = { offset: baseOffset, position: 0 };
+    this.#end = this.#next;
+  }
+
+  /** @returns undefined when there is no such file. */
+  static open(directory: string, baseOffset: number): ReaderSegment | undefined {
+    const path = join(directory, segmentName(baseOffset));
+    let fd: number;
+    try {
+      fd = openSync(path, "r");
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+    return new ReaderSegment(path, baseOffset, fd, storedIndex(path, baseOffset, fd));
+  }
+
+  /** Size of the file now. */
+  get bytes(): number {
+    return fstatSync(this.#fd).size;
+  }
+
+  /**
+   * Batches from the one that holds `offset` on.
+   *
+   * @param limit Position behind the last batch that may be read.
+   * @param maxBytes Soft: one batch is always given.
+   * @throws {CorruptLogError} When a batch is damaged, or none holds the offset.
+   */
+  read(offset: number, limit: number, maxBytes: number): StoredBatch[] {
+    const position = this.#find(offset, limit);
+    const { path, baseOffset } = this;
+    const index = { floor: (): number => position };
+    const view = { fd: this.#fd, path, baseOffset, size: limit, index };
+    const batches = readBatches(view, offset, maxBytes);
+    let at = position;
+    for (const batch of batches) {
+      this.#index.add(batch.baseOffset - baseOffset, at);
+      at += batch.bytes.length;
+      this.#next = { offset: batch.baseOffset + batch.count, position: at };
+    }
+    return batches;
+  }
+
+  /**
+   * The next offset where a batch ends at `limit`.
+   *
+   * @throws {CorruptLogError} When no batch ends there.
+   */
+  offsetAt(limit: number): number {
+    if (limit < this.#end.position) this.#end = { offset: this.baseOffset, position: 0 };
+    this.#walk(this.#end.position, limit, (header, position) => {
+      this.#index.add(header.baseOffset - this.baseOffset, position);
+      const next = position + header.totalBytes;
+      this.#end = { offset: header.baseOffset + header.count, position: next };
+      return next < limit;
+    });
+    if (this.#end.position !== limit) throw corruptAt(this.path, limit, "no end of a batch");
+    return this.#end.offset;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Position of the batch that holds the offset. */
+  #find(offset: number, limit: number): number {
+    const { baseOffset } = this;
+    const next = this.#next;
+    if (next.offset === offset) return next.position;
+    const indexed = this.#index.floor(offset - baseOffset);
+    const from = next.offset < offset ? Math.max(indexed, next.position) : indexed;
+    let found = -1;
+    this.#walk(from, limit, (header, position) => {
+      if (header.baseOffset > offset) {
+        throw corruptAt(this.path, position, `offset ${header.baseOffset} for ${offset}`);
+      }
+      this.#index.add(header.baseOffset - baseOffset, position);
+      if (header.baseOffset + header.count > offset) found = position;
+      return found === -1;
+    });
+    if (found === -1) throw corruptAt(this.path, limit, `no batch with offset ${offset}`);
+    return found;
+  }
+
+  /** Shows the headers from a batch's position on, as long as `visit` asks for more. */
+  #walk(
+    from: number,
+    limit: number,
+    visit: (header: BatchHeader, position: number) => boolean,
+  ): void {
+    let chunk: Buffer = Buffer.alloc(0);
+    let start = from;
+    for (let position = from; position < limit; ) {
+      if (position + BATCH_HEADER_BYTES > start + chunk.length) {
+        start = position;
+        chunk = this.#chunkAt(position, limit);
+      }
+      const header = readBatchHeader(chunk, position - start);
+      if (typeof header === "string") throw corruptAt(this.path, position, header);
+      if (!visit(header, position)) return;
+      position += header.totalBytes;
+    }
+  }
+
+  #chunkAt(position: number, limit: number): Buffer {
+    const chunk = Buffer.allocUnsafe(Math.min(WALK_BYTES, limit - position));
+    const got = readFully(this.#fd, chunk, position);
+    if (got < BATCH_HEADER_BYTES) {
+      throw corruptAt(this.path, position + got, "the end of the file");
+    }
+    return chunk.subarray(0, got);
+  }
+}
+
+/** The index of a sealed segment, if it is whole and fits; else an empty one. */
+function storedIndex(path: string, baseOffset: number, fd: number): OffsetIndex {
+  const bytes = readIfThere(indexPath(path));
+  const stored = bytes && OffsetIndex.decode(bytes, baseOffset);
+  return stored?.summary.logBytes === fstatSync(fd).size ? stored.index : new OffsetIndex();
+}
