@@ -8,7 +8,8 @@
 // u32); a start of NULL_KEY_START is a message without a key. Output: HASH column.
 import { column, HASH, NULL_KEY_HASH, NULL_KEY_START, SIZE, SLOT } from "./layout";
 
-function murmur3Of(start: usize, length: u32, seed: u32): u32 {
+/** MurmurHash3 x86-32 of one key. */
+export function murmur3Of(start: usize, length: u32, seed: u32): u32 {
   let h = seed;
   let p = start;
   const wordsEnd = start + <usize>(length & ~3);

@@ -5,10 +5,11 @@
 // partition.
 //
 //   byte 0        HEADER   8 words, rest reserved
-//   byte 64       COLUMNS  12 columns of `rows` words, each followed by 16 words of slack
+//   byte 64       TABLES   16 tables of 256 words for checksums, made when they are first needed
+//   byte 16448    COLUMNS  12 columns of `rows` words, each followed by 16 words of slack
 //                   0 HASH   in   key hash per message
 //                   1 BIN    in   bin per message (place); scratch of reduce and pack
-//                   2 GROUP       key group per message
+//                   2 GROUP       key group per message                | out: frames (frames)
 //                   3 LANE   out  lane per group
 //                   4 START  out  first index into ORDER per group, and one past the last group
 //                   5 ORDER  out  message indexes, group after group   | in: finished (finish)
@@ -21,12 +22,12 @@
 //   TABLE         key groups in flight, `capacity` (a power of two) entries of 4
 //                   words, at most half of them used:
 //                   hash | count (0: empty) | lane | key group in the current batch
-//   BYTES         raw key bytes (hash functions), then 16 bytes of slack
+//   BYTES         what hash functions, frames and crc32c read, then 16 bytes of slack
 //
 // `rows` is at least the number of messages and the number of bins, and a multiple of 16.
 
 /** Raised with every change of the map or of a signature. */
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 export function abiVersion(): u32 {
   return ABI_VERSION;
@@ -42,7 +43,9 @@ const KEYS_IN_FLIGHT: usize = 16;
 const LANES_MADE: usize = 20; // lane ids ever taken, in use or on the stack
 const FREE_COUNT: usize = 24; // lane ids on the stack
 
-const COLUMNS: usize = 64;
+/** Fixed, so that look-ups need no base. */
+export const TABLES: usize = 64;
+const COLUMNS: usize = 16448;
 
 /** Hash of a message without a key: any constant, "null" in ASCII. */
 export const NULL_KEY_HASH: u32 = 0x6e756c6c;

@@ -36,6 +36,10 @@ export class Grouper {
       column = this.#kernel.hashColumn(count);
       const failure = this.#choose(batch, column);
       if (failure !== null) return failure;
+    } else if (records.keyHashes !== undefined) {
+      this.#kernel.hashColumn(count).set(records.keyHashes);
+      batch.hashes = records.keyHashes;
+      return null;
     } else if (records.rawKeys !== undefined) {
       const { bytes, starts, ends } = records.rawKeys;
       this.#kernel.hashRaw(bytes, starts, ends, count, PARTITION_KEY_SEED);

@@ -19,17 +19,19 @@
  * 52     zero, 12 bytes
  * ```
  */
+
+import { FRAME_HEADER_BYTES } from "../wasm/frames.ts";
 import { crc32c } from "./crc32c.ts";
 import { readI64, readU16, readU32, readU64 } from "./integers.ts";
+
+export { FRAME_HEADER_BYTES, NO_KEY } from "../wasm/frames.ts";
 
 /** "HRB1" as a little-endian word. */
 export const BATCH_MAGIC = 0x31425248;
 export const BATCH_VERSION = 1;
 export const BATCH_HEADER_BYTES = 64;
-export const FRAME_HEADER_BYTES = 40;
 /** Where the checksummed part of a batch begins. */
 export const CHECKSUM_FROM = 12;
-export const NO_KEY = 0xffff;
 export const MAX_KEY_BYTES = 0xfffe;
 export const FLAG_NULL_VALUE = 1;
 /** Largest batch that is written or believed. */

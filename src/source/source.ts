@@ -36,6 +36,11 @@ export interface RecordBatch {
     readonly starts: Uint32Array;
     readonly ends: Uint32Array;
   };
+  /**
+   * Raw sources only: the hash of each key, where the source's kernel has read the keys anyway. As
+   * headrace itself hashes them: murmur3 with PARTITION_KEY_SEED, NULL_KEY_HASH for a null key.
+   */
+  readonly keyHashes?: Uint32Array;
 }
 
 /** One delivery of one partition. */
@@ -109,7 +114,7 @@ export interface Source {
     readonly drainOnRevoke: boolean;
     /** Only moved partitions are revoked. */
     readonly incremental: boolean;
-    /** Batches carry `rawKeys`. */
+    /** Batches carry `rawKeys` or `keyHashes`. */
     readonly raw: boolean;
     readonly topicIds: boolean;
   };

@@ -6,7 +6,7 @@
  */
 
 /** Must equal what the kernel's `abiVersion()` returns. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What a kernel function returns when its input breaks the contract. */
 export const REFUSED = 0xffffffff;
@@ -25,8 +25,10 @@ export const KEYS_IN_FLIGHT = 4;
 export const LANES_MADE = 5;
 export const FREE_COUNT = 6;
 
-/** Bytes of the header; the columns follow. */
+/** Bytes of the header; the tables of checksums follow. */
 export const HEADER_BYTES = 64;
+/** Where the columns begin: behind 16 tables of 256 words. */
+export const COLUMNS_AT: number = HEADER_BYTES + 16 * 1024;
 /** HASH .. LOAD, and two columns for the heap. */
 export const COLUMN_COUNT = 12;
 /**
@@ -38,7 +40,7 @@ const COLUMN_SLACK = 16;
 /** Words of one table entry: hash, count (0: empty), lane, key group in the current batch. */
 export const ENTRY_WORDS = 4;
 
-/** Bytes after the raw keys, for the masked read of the last word. */
+/** Bytes after the raw bytes, for the masked read of the last word. */
 export const BYTES_SLACK = 16;
 
 /** What the memory has room for. */
@@ -47,7 +49,7 @@ export interface Capacity {
   readonly rows: number;
   /** Table entries: a power of two, at least 32; at most half of them are used. */
   readonly entries: number;
-  /** Raw key bytes. */
+  /** Raw bytes. */
   readonly bytes: number;
 }
 
@@ -63,7 +65,7 @@ export interface Layout {
 /** Lays out the regions one after the other. O(1). */
 export function layoutOf(capacity: Capacity): Layout {
   const stride = (capacity.rows + COLUMN_SLACK) * 4;
-  const freeLanes = HEADER_BYTES + COLUMN_COUNT * stride;
+  const freeLanes = COLUMNS_AT + COLUMN_COUNT * stride;
   const table = freeLanes + capacity.entries * 2;
   const bytes = table + capacity.entries * ENTRY_WORDS * 4;
   return { stride, freeLanes, table, bytes, end: bytes + capacity.bytes + BYTES_SLACK };

@@ -3,6 +3,7 @@ import { CapacityError } from "../errors.ts";
 import {
   type Capacity,
   COLUMN_COUNT,
+  COLUMNS_AT,
   ENTRY_WORDS,
   FREE_COUNT,
   FREE_LANES,
@@ -90,7 +91,7 @@ export class KernelMemory {
     this.#grow({ ...this.#capacity, entries: powerOfTwo(keyCount * 2) });
   }
 
-  /** Makes room for so many raw key bytes. */
+  /** Makes room for so many raw bytes. */
   reserveBytes(byteCount: number): void {
     if (byteCount <= this.#capacity.bytes) return;
     this.#grow({ ...this.#capacity, bytes: powerOfTwo(byteCount) });
@@ -165,11 +166,11 @@ export class KernelMemory {
     const words = layout.stride / 4;
     const columns: Uint32Array[] = [];
     for (let i = 0; i < COLUMN_COUNT; i++) {
-      columns.push(new Uint32Array(this.#buffer, HEADER_BYTES + i * layout.stride, words));
+      columns.push(new Uint32Array(this.#buffer, COLUMNS_AT + i * layout.stride, words));
     }
     [this.hashes, this.bins, this.groups, this.lanes, this.starts] = columns as Columns;
     [this.order, this.slots, this.sizes, this.counts, this.loads] = columns.slice(5) as Columns;
-    this.heap = new Float64Array(this.#buffer, HEADER_BYTES + 10 * layout.stride, rows);
+    this.heap = new Float64Array(this.#buffer, COLUMNS_AT + 10 * layout.stride, rows);
     this.freeLanes = new Uint32Array(this.#buffer, layout.freeLanes, entries / 2);
     this.table = new Uint32Array(this.#buffer, layout.table, entries * ENTRY_WORDS);
     this.bytes = new Uint8Array(this.#buffer, layout.bytes, bytes);

@@ -113,7 +113,7 @@ describe("log()", () => {
     }
   });
 
-  test("a stored batch is a polled batch, with raw keys and the batch's bytes", async () => {
+  test("a stored batch is a polled batch, with hashes of its keys and the batch's bytes", async () => {
     await handle.append("orders", 0, numbered(0, 3));
     await handle.append("orders", 0, numbered(3, 2));
     const { source, listener } = member();
@@ -126,7 +126,7 @@ describe("log()", () => {
         records.count,
         nextOffset,
         highWatermark,
-        records.rawKeys?.starts.length,
+        records.keyHashes?.length,
       ]),
     ).toEqual([
       [3, 3, 5, 3],

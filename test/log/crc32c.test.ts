@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { crc32c } from "../../src/log/crc32c.ts";
+import { crc32c, crc32cTwin } from "../../src/log/crc32c.ts";
+import { rawKernel } from "../../src/wasm/raw-kernel.ts";
 import { random } from "./temporary.ts";
 
+// The kernel must be there: on every runtime that is tested it is.
+const kernel = rawKernel()!;
 const ascending = Uint8Array.from({ length: 32 }, (_, at) => at);
 
 /** The definition, bit by bit. */
@@ -38,6 +41,20 @@ describe("crc32c()", () => {
           `${seed} ${start} ${end} ${expected}`,
         );
         expect(crc32c(view, 0, end - start)).toBe(expected);
+        expect(crc32cTwin(view, 0, end - start)).toBe(expected);
+        expect(kernel.crc32c(view, 0, end - start)).toBe(expected);
+      }
+    }
+  });
+
+  test("is the same in the kernel and without it around the size of its chunks", () => {
+    const next = random(20_260_102);
+    const bytes = Uint8Array.from({ length: 2 ** 17 + 40 }, next);
+    for (const length of [65_535, 65_536, 65_537, 65_552, 2 ** 17 - 1, 2 ** 17, 2 ** 17 + 17]) {
+      for (const start of [0, 1, 13]) {
+        const expected = crc32cTwin(bytes, start, start + length);
+        expect(kernel.crc32c(bytes, start, start + length)).toBe(expected);
+        expect(crc32c(bytes, start, start + length)).toBe(expected);
       }
     }
   });

@@ -5,6 +5,7 @@ import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { checksumHolds, readBatchHeader } from "../../src/log/format.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
+import { murmur3, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../../src/wasm/hash.ts";
 import { numbered, record } from "./temporary.ts";
 
 const place = { baseOffset: 2 ** 40, writerEpoch: 7, topicEpoch: 3, appendTimeUs: 1.7e15 };
@@ -79,12 +80,13 @@ describe("RawRecords", () => {
     expect(raw.keyAt(0)).toBeInstanceOf(Buffer);
   });
 
-  test("names where keys lie", () => {
-    const raw = new RawRecords(stored([record("abc", "x"), record(null, "y"), record("", "z")]));
-    const { bytes: all, starts, ends } = raw.rawKeys;
-    expect(starts[1]).toBe(0xffffffff);
-    expect(ends[2]! - starts[2]!).toBe(0);
-    expect(new TextDecoder().decode(all.subarray(starts[0]!, ends[0]!))).toBe("abc");
+  test("hashes keys as messages of other sources are hashed", () => {
+    const keys = ["abc", null, "", "ключ", "k".repeat(300)];
+    const raw = new RawRecords(stored(keys.map((key) => record(key, "x"))));
+    const wanted = keys.map((key) =>
+      key === null ? NULL_KEY_HASH : murmur3(bytes(key), PARTITION_KEY_SEED),
+    );
+    expect([...raw.keyHashes]).toEqual(wanted);
   });
 
   test("leaves out records below the offset it starts at", () => {
