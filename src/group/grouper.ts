@@ -1,7 +1,7 @@
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Partitioner, PartitionKey } from "../types.ts";
-import { murmur3, murmur3Text, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../wasm/hash.ts";
+import { hashKeys, murmur3, murmur3Text, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../wasm/hash.ts";
 import type { Kernel } from "../wasm/kernel.ts";
 
 /** The partitioner failed for a message: the whole batch becomes one ordered run (P2). */
@@ -46,12 +46,7 @@ export class Grouper {
       column = this.#kernel.hashColumn(count);
     } else {
       column = this.#kernel.hashColumn(count);
-      // A local name: some engines look an imported one up each time.
-      const hash = murmur3;
-      for (let i = 0; i < count; i++) {
-        const key = records.keyAt(i);
-        column[i] = key === null ? NULL_KEY_HASH : hash(key, PARTITION_KEY_SEED);
-      }
+      hashKeys(records, count, column);
     }
     batch.hashes = column.slice(0, count);
     return null;

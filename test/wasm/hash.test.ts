@@ -2,11 +2,13 @@ import { describe, expect, test } from "bun:test";
 import kafkajsMurmur2 from "kafkajs/src/producer/partitioners/default/murmur2.js";
 import murmurhash from "murmurhash-js";
 import {
+  hashKeys,
   murmur2,
   murmur2Range,
   murmur3,
   murmur3Range,
   murmur3Text,
+  NULL_KEY_HASH,
   PARTITION_KEY_SEED,
   xxh32,
   xxh32Range,
@@ -69,6 +71,23 @@ describe("random bytes", () => {
         expect(xxh32(bytes, hashSeed)).toBe(wantedXx);
         expect(xxh32Range(outer, start, end, hashSeed)).toBe(wantedXx);
       }
+    });
+  });
+
+  test.each([...SEEDS])("hashKeys() is murmur3 of every key of a batch: seed %d", (seed) => {
+    withSeed(seed, (random) => {
+      // Every length up to 40 bytes, views of one buffer as in a fetch, and messages without a key.
+      const buffer = Uint8Array.from({ length: 1000 }, () => random() * 256).buffer;
+      const keys = Array.from({ length: 400 }, (_, i) => {
+        if (random() < 0.1) return null;
+        return new Uint8Array(buffer, Math.floor(random() * 960), i % 41);
+      });
+      const wanted = keys.map((key) =>
+        key === null ? NULL_KEY_HASH : murmurhash.murmur3(latin1(key), PARTITION_KEY_SEED),
+      );
+      const column = new Uint32Array(keys.length + 1).fill(7);
+      hashKeys({ keyAt: (index) => keys[index]! }, keys.length, column);
+      expect(Array.from(column)).toEqual([...wanted, 7]);
     });
   });
 
