@@ -5,38 +5,43 @@ import { recordViews } from "../../src/adapters/kafkajs/record-view.ts";
 import { log } from "../../src/adapters/log.ts";
 import type { RecordBatch, SourceFactory, SourceListener } from "../../src/source/source.ts";
 
-/** Bytes of the batch header, and of a frame before its body: see src/log/format.ts. */
+/** Bytes of a batch before its first frame, and of a frame before its key: see src/log/format.ts. */
 const BATCH_HEADER_BYTES = 64;
 const FRAME_HEADER_BYTES = 40;
 const NO_KEY = 0xffff;
 
-/** One pass over the frames; keys and values are views, as kafkajs makes them. The records have no headers. */
+/** One pass over the frames of stored batches. Keys and values are views, as kafkajs makes them. */
 function decode(records: RecordBatch): ClientMessage[] {
-  // Keys are views of the stored batch, whose first one begins behind two headers.
+  // The first key lies behind the headers of its batch and frame: so that is where the bytes begin.
   const { buffer, byteOffset } = records.keyAt(0)!;
-  const bytes = Buffer.from(
-    buffer as ArrayBuffer,
-    byteOffset - BATCH_HEADER_BYTES - FRAME_HEADER_BYTES,
-    records.byteLength,
-  );
+  const start = byteOffset - BATCH_HEADER_BYTES - FRAME_HEADER_BYTES;
+  const bytes = Buffer.from(buffer as ArrayBuffer, start, records.byteLength);
   const messages: ClientMessage[] = [];
-  let at = BATCH_HEADER_BYTES;
-  for (let index = 0; index < records.count; index++) {
-    const end = at + bytes.readUInt32LE(at);
-    const keyBytes = bytes.readUInt16LE(at + 32);
-    const keyAt = at + FRAME_HEADER_BYTES;
-    const valueAt = keyAt + (keyBytes === NO_KEY ? 0 : keyBytes) + bytes.readUInt32LE(at + 36);
-    const timeUs = bytes.readUInt32LE(at + 8) + bytes.readInt32LE(at + 12) * 2 ** 32;
-    messages.push({
-      key: keyBytes === NO_KEY ? null : bytes.subarray(keyAt, keyAt + keyBytes),
-      value: (bytes.readUInt16LE(at + 34) & 1) === 1 ? null : bytes.subarray(valueAt, end),
-      timestamp: String(Math.floor(timeUs / 1000)),
-      offset: String(records.baseOffset + index),
-      headers: {},
-    });
-    at = end;
+  for (let at = 0; at < bytes.length; ) {
+    const batchEnd = at + bytes.readUInt32LE(at + 12);
+    at += BATCH_HEADER_BYTES;
+    while (at < batchEnd) {
+      messages.push(decodeFrame(bytes, at, records.baseOffset + messages.length));
+      at += bytes.readUInt32LE(at);
+    }
   }
   return messages;
+}
+
+/** The records of these benches have no headers. */
+function decodeFrame(bytes: Buffer, at: number, offset: number): ClientMessage {
+  const keyBytes = bytes.readUInt16LE(at + 32);
+  const keyAt = at + FRAME_HEADER_BYTES;
+  const valueAt = keyAt + (keyBytes === NO_KEY ? 0 : keyBytes) + bytes.readUInt32LE(at + 36);
+  const timeUs = bytes.readUInt32LE(at + 8) + bytes.readInt32LE(at + 12) * 2 ** 32;
+  const isNull = (bytes.readUInt16LE(at + 34) & 1) === 1;
+  return {
+    key: keyBytes === NO_KEY ? null : bytes.subarray(keyAt, keyAt + keyBytes),
+    value: isNull ? null : bytes.subarray(valueAt, at + bytes.readUInt32LE(at)),
+    timestamp: String(Math.floor(timeUs / 1000)),
+    offset: String(offset),
+    headers: {},
+  };
 }
 
 /**

@@ -20,16 +20,15 @@
  * ```
  */
 
-import { FRAME_HEADER_BYTES } from "../wasm/frames.ts";
+import { BATCH_HEADER_BYTES, FRAME_HEADER_BYTES } from "../wasm/frames.ts";
 import { crc32c } from "./crc32c.ts";
 import { readI64, readU16, readU32, readU64 } from "./integers.ts";
 
-export { FRAME_HEADER_BYTES, NO_KEY } from "../wasm/frames.ts";
+export { BATCH_HEADER_BYTES, FRAME_HEADER_BYTES, NO_KEY } from "../wasm/frames.ts";
 
 /** "HRB1" as a little-endian word. */
 export const BATCH_MAGIC = 0x31425248;
 export const BATCH_VERSION = 1;
-export const BATCH_HEADER_BYTES = 64;
 /** Where the checksummed part of a batch begins. */
 export const CHECKSUM_FROM = 12;
 export const MAX_KEY_BYTES = 0xfffe;

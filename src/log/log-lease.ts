@@ -7,6 +7,7 @@ import { RawRecords } from "./raw-records.ts";
 import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReaderPartition } from "./reader-partition.ts";
 import type { ReaderTopic } from "./reader-topic.ts";
+import { joinRun, takeRun } from "./stored-run.ts";
 
 /** Most bytes that one read takes, unless a batch is larger. */
 const FETCH_BYTES: number = 1 << 20;
@@ -34,8 +35,8 @@ interface BatchMark {
 }
 
 /**
- * One ownership period: a loop that reads a partition and hands it over, one stored batch at a
- * time.
+ * One ownership period: a loop that reads a partition and hands it over, one run of stored batches
+ * at a time.
  */
 export class LogLease implements Ownership {
   readonly lease: Lease;
@@ -160,12 +161,13 @@ export class LogLease implements Ownership {
    */
   #next(): SourceBatch | undefined {
     if (this.#ready.length === 0) this.#fill();
-    const stored = this.#ready.shift();
-    if (stored === undefined) return undefined;
+    const run = takeRun(this.#ready);
+    if (run.length === 0) return undefined;
+    const stored = joinRun(run);
     const records = new RawRecords(stored, this.#position);
     const nextOffset = stored.baseOffset + stored.count;
     this.#position = nextOffset;
-    this.#last = markOf(stored);
+    this.#last = markOf(run[run.length - 1]!);
     return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
   }
 

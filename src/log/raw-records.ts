@@ -4,14 +4,15 @@ import type { RecordBatch } from "../source/source.ts";
 import type { MessageHeaders } from "../types.ts";
 import { PARTITION_KEY_SEED } from "../wasm/hash.ts";
 import { readFrames } from "../wasm/raw-kernel.ts";
-import { BATCH_HEADER_BYTES, FLAG_NULL_VALUE, FRAME_HEADER_BYTES, NO_KEY } from "./format.ts";
+import { FLAG_NULL_VALUE, FRAME_HEADER_BYTES, NO_KEY } from "./format.ts";
 import { readI64, readU16, readU32 } from "./integers.ts";
 import { RawHeaders } from "./raw-headers.ts";
 import type { StoredBatch } from "./read-batches.ts";
 
 /**
- * The records of one stored batch, read in place: one call of the kernel checks the frames, notes
- * where they lie and hashes their keys; views are made on demand.
+ * The records of one stored batch, or of a run of them (stored-run.ts), read in place: one call of
+ * the kernel checks the frames, notes where they lie and hashes their keys; views are made on
+ * demand.
  */
 export class RawRecords implements RecordBatch {
   readonly count: number;
@@ -23,16 +24,16 @@ export class RawRecords implements RecordBatch {
   readonly #frames: Uint32Array;
 
   /**
-   * @param fromOffset Records below it are left out; it must lie inside the batch.
-   * @throws {CorruptLogError} When the frames do not fill the batch exactly.
+   * @param fromOffset Records below it are left out; below the batch's end.
+   * @throws {CorruptLogError} When frames do not fill their batch exactly.
    */
   constructor(batch: StoredBatch, fromOffset: number = batch.baseOffset) {
     const { bytes, count } = batch;
-    const frames = readFrames(bytes, BATCH_HEADER_BYTES, count, PARTITION_KEY_SEED);
+    const frames = readFrames(bytes, count, PARTITION_KEY_SEED);
     if (typeof frames === "number") throw badFrame(batch, frames);
-    const skipped = fromOffset - batch.baseOffset;
+    const skipped = Math.max(0, fromOffset - batch.baseOffset);
     this.count = count - skipped;
-    this.baseOffset = fromOffset;
+    this.baseOffset = batch.baseOffset + skipped;
     this.byteLength = bytes.length;
     this.#bytes = bytes;
     this.#frames = skipped === 0 ? frames.positions : frames.positions.subarray(skipped);
@@ -73,6 +74,6 @@ export class RawRecords implements RecordBatch {
 function badFrame(batch: StoredBatch, index: number): CorruptLogError {
   return new CorruptLogError(
     "Cannot read a batch as its frames must fill it exactly: " +
-      `received a bad frame ${index} in the batch at offset ${batch.baseOffset}`,
+      `received a bad frame at offset ${batch.baseOffset + index}`,
   );
 }

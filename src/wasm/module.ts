@@ -12,7 +12,7 @@ export interface KernelExports {
   xxh32(messageCount: number, base: number, seed: number): void;
   makeTables(): void;
   crc32c(start: number, length: number, state: number): number;
-  frames(frameCount: number, base: number, from: number, length: number, seed: number): number;
+  frames(frameCount: number, base: number, length: number, seed: number): number;
   finish(finishedCount: number, recycle: number): number;
   group(messageCount: number): number;
   place(messageCount: number, binCount: number): number;

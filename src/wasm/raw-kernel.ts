@@ -44,13 +44,13 @@ export class RawKernel {
   }
 
   /** See {@link readFrames}. */
-  frames(bytes: Uint8Array, from: number, frameCount: number, seed: number): Frames | number {
+  frames(bytes: Uint8Array, frameCount: number, seed: number): Frames | number {
     const memory = this.#memory;
     memory.reserveRows(frameCount);
     memory.reserveBytes(bytes.length);
     memory.bytes.set(bytes);
     const { bytesAt } = memory;
-    const bad = this.#wasm.frames(frameCount, bytesAt, from, bytes.length, seed) >>> 0;
+    const bad = this.#wasm.frames(frameCount, bytesAt, bytes.length, seed) >>> 0;
     if (bad !== ALL_GOOD) return bad;
     return {
       positions: memory.groups.slice(0, frameCount),
@@ -76,18 +76,17 @@ export function rawKernel(): RawKernel | null {
 }
 
 /**
- * Reads the frames of a stored batch, checks all their lengths, and hashes their keys in place. One
+ * Reads the frames of stored batches, checks all their lengths, and hashes their keys in place. One
  * call into the kernel, or none where its twin is the cheaper one.
  *
- * @param bytes The batch. Frames must fill it exactly from `from` on.
+ * @param bytes One or more whole batches.
  * @param engine `auto` chooses; the others are for tests and benches.
- * @returns Columns of one cell per frame, or the number of the first bad frame (the frame count
- *   when bytes are left over).
- * @example readFrames(batch.bytes, 64, batch.count, PARTITION_KEY_SEED)
+ * @returns Columns of one cell per frame, or the number of the first bad frame; a batch that is
+ *   wrong as a whole, or bytes that are left over, count as the frame that would come next.
+ * @example readFrames(batch.bytes, batch.count, PARTITION_KEY_SEED)
  */
 export function readFrames(
   bytes: Uint8Array,
-  from: number,
   frameCount: number,
   seed: number,
   engine: "auto" | "twin" | "wasm" = "auto",
@@ -96,10 +95,10 @@ export function readFrames(
   const large = bytes.length > Math.min(frameCount * FRAMES_MAX_BYTES_PER_FRAME, FRAMES_MAX_BYTES);
   if (engine === "wasm" || (engine === "auto" && !small && !large)) {
     const kernel = rawKernel();
-    if (kernel !== null) return kernel.frames(bytes, from, frameCount, seed);
+    if (kernel !== null) return kernel.frames(bytes, frameCount, seed);
     invariant(engine === "auto", "the kernel is there when asked for");
   }
   const frames = emptyFrames(frameCount);
-  const bad = readFramesTwin(bytes, from, seed, frames);
+  const bad = readFramesTwin(bytes, seed, frames);
   return bad === -1 ? frames : bad;
 }

@@ -113,14 +113,15 @@ describe("log()", () => {
     }
   });
 
-  test("a stored batch is a polled batch, with hashes of its keys and the batch's bytes", async () => {
+  test("small stored batches are polled together, with hashes of their keys", async () => {
     await handle.append("orders", 0, numbered(0, 3));
     await handle.append("orders", 0, numbered(3, 2));
+    await handle.append("orders", 0, numbered(5, 1022));
     const { source, listener } = member();
     const seen: SourceBatch[] = [];
     listener.onDeliver = (batch) => void seen.push(batch);
     await source.start(listener);
-    await until("both came", () => seen.length === 2);
+    await until("all came", () => seen.at(-1)?.nextOffset === 1027);
     expect(
       seen.map(({ records, nextOffset, highWatermark }) => [
         records.count,
@@ -129,13 +130,15 @@ describe("log()", () => {
         records.keyHashes?.length,
       ]),
     ).toEqual([
-      [3, 3, 5, 3],
-      [2, 5, 5, 2],
+      [5, 5, 1027, 5],
+      [1022, 1027, 1027, 1022],
     ]);
     const stored = await handle.read("orders", 0, 0);
-    expect(seen.map(({ records }) => records.byteLength)).toEqual(
-      stored.map((batch) => batch.bytes.length),
-    );
+    const bytes = stored.map((batch) => batch.bytes.length);
+    expect(seen.map(({ records }) => records.byteLength)).toEqual([
+      bytes[0]! + bytes[1]!,
+      bytes[2]!,
+    ]);
     expect(listener.assignments[0]?.topicId?.length).toBe(16);
   });
 
@@ -248,9 +251,9 @@ describe("log()", () => {
       listener.sought(lease, 4);
     };
     await source.start(listener);
-    await until("the end came", () => listener.offsetsOf(0).includes(7));
+    await until("the end came again", () => listener.offsetsOf(0).length >= 12);
     listener.breaches.length = 0;
-    expect(listener.offsetsOf(0)).toEqual([0, 1, 2, 3, 4, 5, 4, 5, 6, 7]);
+    expect(listener.offsetsOf(0)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7]);
   });
 
   test("commit() refuses metadata that is too long, and answers retry once aborted", async () => {

@@ -95,11 +95,14 @@ describe("RawRecords", () => {
     expect([raw.count, raw.baseOffset]).toEqual([3, place.baseOffset + 7]);
     expect(String(raw.valueAt(0))).toBe("v7");
     expect(raw.byteLength).toBe(batch.bytes.length);
+    const all = new RawRecords(batch, place.baseOffset - 5);
+    expect([all.count, all.baseOffset]).toEqual([10, place.baseOffset]);
   });
 
   test.each([0, 4, 32, 36])("refuses a frame whose field at %i is wrong", (field) => {
     const batch = stored(numbered(0, 2));
     batch.bytes[64 + field] = batch.bytes[64 + field]! + 60;
     expect(() => new RawRecords(batch)).toThrow(CorruptLogError);
+    expect(() => new RawRecords(batch)).toThrow(`a bad frame at offset ${place.baseOffset}`);
   });
 });

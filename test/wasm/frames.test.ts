@@ -7,6 +7,7 @@ import { murmur3, NULL_KEY_HASH } from "../../src/wasm/hash.ts";
 import { readFrames } from "../../src/wasm/raw-kernel.ts";
 import { SEEDS, withSeed } from "./random.ts";
 
+/** Where the first frame of a batch begins. */
 const FROM = 64;
 const SEED = 77;
 const place = { baseOffset: 0, writerEpoch: 1, topicEpoch: 1, appendTimeUs: 0 };
@@ -37,8 +38,11 @@ function randomBatch(
 }
 
 /** Where frames lie and what their keys hash to, by what was written. */
-function wanted(records: readonly SinkRecord[]): { positions: number[]; keyHashes: number[] } {
-  let at = FROM;
+function wanted(
+  records: readonly SinkRecord[],
+  from = FROM,
+): { positions: number[]; keyHashes: number[] } {
+  let at = from;
   const positions = records.map(({ key, value, headers }) => {
     const position = at;
     at += 40 + (key?.length ?? 0) + (value?.length ?? 0);
@@ -57,7 +61,7 @@ function plain(frames: Frames | number): unknown {
 /** What each engine makes of the bytes. */
 function read(bytes: Uint8Array, count: number): unknown[] {
   return (["wasm", "twin", "auto"] as const).map((engine) =>
-    plain(readFrames(bytes, FROM, count, SEED, engine)),
+    plain(readFrames(bytes, count, SEED, engine)),
   );
 }
 
@@ -82,10 +86,41 @@ describe("readFrames()", () => {
   test("reads batches that grow the kernel's memory, and keeps what it gave before", () => {
     withSeed(5, (random) => {
       const small = randomBatch(random, 20);
-      const frames = readFrames(small.bytes, FROM, 20, SEED, "wasm");
+      const frames = readFrames(small.bytes, 20, SEED, "wasm");
       const large = randomBatch(random, 9000);
       expect(readAlike(large.bytes, 9000)).toEqual(wanted(large.records));
       expect(plain(frames)).toEqual(wanted(small.records));
+    });
+  });
+
+  test.each([...SEEDS])("reads a run of batches as one: seed %d", (seed) => {
+    withSeed(seed, (random) => {
+      const batches = [1, 1, 30, 2, 700, 1].map((count) => randomBatch(random, count));
+      const all = { positions: [] as number[], keyHashes: [] as number[] };
+      let at = 0;
+      for (const { records, bytes } of batches) {
+        const { positions, keyHashes } = wanted(records, at + FROM);
+        all.positions.push(...positions);
+        all.keyHashes.push(...keyHashes);
+        at += bytes.length;
+      }
+      const bytes = Buffer.concat(batches.map((batch) => batch.bytes));
+      expect(readAlike(bytes, 735)).toEqual(all);
+      expect(readAlike(bytes, 736)).toBe(735);
+      expect(readAlike(bytes, 734)).toBe(734);
+      // Length and frame count of the third batch: too low, its frames end in the last one; too
+      // high, behind it.
+      const third = batches[0]!.bytes.length + batches[1]!.bytes.length;
+      for (const field of [12, 24]) {
+        for (const [change, found] of [
+          [-1, 2 + 29],
+          [1, 2 + 30],
+        ] as const) {
+          const damaged = Buffer.from(bytes);
+          damaged.writeUInt32LE(damaged.readUInt32LE(third + field) + change, third + field);
+          expect(readAlike(damaged, 735)).toBe(found);
+        }
+      }
     });
   });
 
@@ -126,12 +161,18 @@ describe("readFrames()", () => {
 
   test("refuses the batch cut at any byte, and any byte too many", () => {
     withSeed(8, (random) => {
-      const { bytes } = randomBatch(random, 18);
+      const { records, bytes } = randomBatch(random, 18);
+      const { positions } = wanted(records);
       for (let end = FROM; end < bytes.length; end++) {
-        expect(typeof readAlike(bytes.subarray(0, end), 18)).toBe("number");
+        expect(readAlike(bytes.subarray(0, end), 18)).toBe(0);
+        const shorter = Buffer.from(bytes.subarray(0, end));
+        shorter.writeUInt32LE(end, 12);
+        const bad = positions.findIndex((_, at) => (positions[at + 1] ?? bytes.length) > end);
+        expect(readAlike(shorter, 18)).toBe(bad);
       }
       expect(readAlike(Buffer.concat([bytes, Buffer.alloc(1)]), 18)).toBe(18);
       expect(readAlike(bytes.subarray(0, FROM - 1), 18)).toBe(0);
+      expect(readAlike(bytes.subarray(0, 0), 18)).toBe(0);
     });
   });
 
@@ -139,7 +180,19 @@ describe("readFrames()", () => {
     withSeed(9, (random) => {
       const { bytes } = randomBatch(random, 30);
       expect(readAlike(bytes, 31)).toBe(30);
-      expect(readAlike(bytes, 29)).toBe(29);
+      // The header says 30: the batch as a whole does not fit.
+      expect(readAlike(bytes, 29)).toBe(0);
+      for (const [count, found] of [
+        [0, 0],
+        [29, 29],
+        [31, 30],
+        [32, 0],
+        [2 ** 32 - 1, 0],
+      ] as const) {
+        const damaged = Buffer.from(bytes);
+        damaged.writeUInt32LE(count, 24);
+        expect(readAlike(damaged, 31)).toBe(found);
+      }
     });
   });
 
