@@ -9,6 +9,7 @@ import {
   openSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import type { EncodedBatch } from "./batch-buffer.ts";
 import { replaceFile, syncDirectory, writeFully } from "./files.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
@@ -88,15 +89,19 @@ export class ActiveSegment implements SegmentView {
   }
 
   /**
-   * Appends one encoded batch of `count` records. Nothing but the file has changed when it throws.
+   * Appends batches that lie one behind the other in `bytes`, by one write. Nothing but the file has
+   * changed when it throws.
    */
-  write(bytes: Buffer, count: number, appendTimeUs: number, maxEventTimeUs: number): void {
-    writeFully(this.fd, bytes, this.size);
-    this.index.add(this.nextOffset - this.baseOffset, this.size);
-    this.size += bytes.length;
-    this.nextOffset += count;
-    this.lastAppendTimeUs = appendTimeUs;
-    this.maxEventTimeUs = Math.max(this.maxEventTimeUs, maxEventTimeUs);
+  write(bytes: Buffer, batches: readonly EncodedBatch[]): void {
+    const { start } = batches[0]!;
+    writeFully(this.fd, bytes.subarray(start, batches.at(-1)!.end), this.size);
+    for (const batch of batches) {
+      this.index.add(batch.baseOffset - this.baseOffset, this.size);
+      this.size += batch.end - batch.start;
+      this.nextOffset = batch.baseOffset + batch.count;
+      this.lastAppendTimeUs = batch.appendTimeUs;
+      this.maxEventTimeUs = Math.max(this.maxEventTimeUs, batch.maxEventTimeUs);
+    }
   }
 
   /** Makes what is written now durable, off the event loop. */
@@ -120,10 +125,11 @@ export class ActiveSegment implements SegmentView {
   }
 
   /**
-   * Syncs and writes the index with its footer; the caller closes this one once it has a new one.
+   * Syncs when asked to, and writes the index with its footer; the caller closes this one once it
+   * has a new one.
    */
-  seal(maxEpoch: number): SealedSegment {
-    this.syncNow();
+  seal(maxEpoch: number, sync: boolean): SealedSegment {
+    if (sync && this.syncedBytes < this.size) this.syncNow();
     const { nextOffset, size, lastAppendTimeUs, maxEventTimeUs } = this;
     const summary = { nextOffset, logBytes: size, lastAppendTimeUs, maxEventTimeUs };
     replaceFile(indexPath(this.path), this.index.encode(this.baseOffset, summary));

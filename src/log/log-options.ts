@@ -43,8 +43,9 @@ export interface LogOptions extends TopicOverrides {
   topics?: Readonly<Record<string, LogTopicOptions>>;
   flush?: FlushOptions;
   /**
-   * When files are synced to the disk: "never" but for sealed segments and `close()`, every
-   * `syncIntervalMs` while there is something to sync, or after each "flush". Default "interval".
+   * When files are synced to the disk: "never", which leaves it to the system; every
+   * `syncIntervalMs` while there is something to sync, or sooner after 8 MiB; or after each
+   * "flush". Default "interval".
    */
   sync?: "never" | "interval" | "flush";
   /** Milliseconds between syncs, 1…3,600,000. Default 1000. */
@@ -120,10 +121,6 @@ const OPTIONS: readonly string[] = [
 
 /** Options that do nothing yet, with the one value that is already so. */
 const NOT_YET: Readonly<Record<string, unknown>> = {
-  flush: undefined,
-  sync: "interval",
-  syncIntervalMs: 1000,
-  acknowledge: "written",
   verify: "read",
   cacheIndexes: "open",
   onCorruption: "fail",

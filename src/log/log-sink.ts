@@ -39,15 +39,9 @@ export class LogSink implements Sink {
 
   async send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]> {
     const store = await this.#store();
-    return batches.map((batch): SinkOutcome => {
-      try {
-        return { baseOffset: appendTo(store, batch) };
-      } catch (cause) {
-        if (HeadraceError.is(cause)) return { error: cause };
-        const rule = `Cannot append to ${batch.topic} as the log must take it`;
-        return { error: new LogError(`${rule}: received ${String(cause)}`, { cause }) };
-      }
-    });
+    // All batches are appended before the first is waited for, so that they share writes.
+    const appended = batches.map((batch) => outcome(batch, appendTo(store, batch)));
+    return Promise.all(appended);
   }
 
   async close(): Promise<void> {
@@ -63,20 +57,37 @@ export class LogSink implements Sink {
   }
 }
 
+async function outcome(
+  { topic }: SinkBatch,
+  appended: Promise<{ readonly baseOffset: number }>,
+): Promise<SinkOutcome> {
+  try {
+    return await appended;
+  } catch (cause) {
+    if (HeadraceError.is(cause)) return { error: cause };
+    const rule = `Cannot append to ${topic} as the log must take it`;
+    return { error: new LogError(`${rule}: received ${String(cause)}`, { cause }) };
+  }
+}
+
 /**
- * Appends one batch.
+ * Appends one batch. Offsets are given before it returns; it resolves at the level of the option
+ * `acknowledge`.
  *
- * @throws {LogError} For a topic or partition that is not there, and what `PartitionLog.append()`
- * throws.
+ * @throws {LogError} For a topic or partition that is not there, and what `PartitionLog.enqueue()`
+ * throws or rejects with.
  */
-export function appendTo(store: LogStore, { topic, partition, records }: SinkBatch): number {
+export async function appendTo(
+  store: LogStore,
+  { topic, partition, records }: SinkBatch,
+): Promise<{ readonly baseOffset: number }> {
   const log = store.topic(topic)?.partitions[partition];
   if (log === undefined) {
     throw new LogError(
       `Cannot append as topic and partition must exist: received ${topic}#${partition}`,
     );
   }
-  const baseOffset = log.append(records);
-  store.wrote();
-  return baseOffset;
+  const { baseOffset, acknowledged } = log.enqueue(records);
+  await acknowledged;
+  return { baseOffset };
 }

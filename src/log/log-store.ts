@@ -9,11 +9,11 @@ import { inBackground, logClock } from "./log-clock.ts";
 import { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions, TopicRequest } from "./log-options.ts";
 import { listNamedDirectories, sweepTemporary, writeJson } from "./named-directory.ts";
-import type { Writer } from "./partition-log.ts";
 import type { ReadableStore } from "./readable.ts";
 import { checkFormat, FORMAT_VERSION, readStoreJson, STORE_FILE } from "./store-json.ts";
 import { TOPIC_FILE } from "./topic-json.ts";
 import { TopicLog } from "./topic-log.ts";
+import { Writer } from "./writer.ts";
 
 /** Time between signs of life in `LOCK`. */
 const HEARTBEAT_MS = 5000;
@@ -33,7 +33,8 @@ export class LogStore implements ReadableStore {
   readonly #writer: Writer;
   #heartbeat: TimerHandle;
   #syncTimer: TimerHandle;
-  #syncing: Promise<void> | undefined;
+  /** The last of the syncs, which run one after the other. */
+  #syncing: Promise<void> = Promise.resolve();
   #closed = false;
   #fenced = false;
 
@@ -53,7 +54,8 @@ export class LogStore implements ReadableStore {
     this.#lock = new LockFile(lockPath);
     try {
       const writerEpoch = raiseEpoch(root);
-      this.#writer = { writerEpoch, options, clock, events: this.events };
+      const wrote = (): void => this.wrote();
+      this.#writer = new Writer({ writerEpoch, options, clock, events: this.events, wrote });
       this.#beat();
       sweepContenders(lockPath);
       sweepTemporary(this.#topicsDirectory);
@@ -100,6 +102,7 @@ export class LogStore implements ReadableStore {
   /** Asks for a sync within the interval. */
   wrote(): void {
     if (this.#syncTimer !== undefined || this.#closed || this.#fenced) return;
+    if (this.options.sync === "never") return;
     const timer = this.clock.setTimer(() => {
       this.#syncTimer = undefined;
       void this.sync().then(() => {
@@ -111,12 +114,12 @@ export class LogStore implements ReadableStore {
   }
 
   /**
-   * Makes everything written before the call durable. Never rejects: partitions that fail take no
+   * Makes everything appended before the call durable. Never rejects: partitions that fail take no
    * more writes.
    */
   async sync(): Promise<void> {
-    await this.#syncing;
-    this.#syncing = this.#syncAll();
+    this.#writer.flushes.flush();
+    this.#syncing = this.#syncing.then(() => this.#syncAll());
     await this.#syncing;
   }
 
@@ -124,6 +127,7 @@ export class LogStore implements ReadableStore {
   async close(): Promise<void> {
     this.#closed = true;
     this.clock.clearTimer(this.#syncTimer);
+    this.#writer.flushes.flush();
     await this.#syncing;
     this.#fence();
     this.#release();
@@ -158,7 +162,12 @@ export class LogStore implements ReadableStore {
   }
 
   #beat(): void {
-    this.#lock.beat(this.#writer.writerEpoch);
+    try {
+      this.#lock.beat(this.#writer.writerEpoch);
+    } catch {
+      // Others take a log over for want of a sign of life, and then the fence closes this one.
+    }
+    this.#fence();
     this.#heartbeat = inBackground(this.clock.setTimer(() => this.#beat(), HEARTBEAT_MS));
   }
 

@@ -42,7 +42,7 @@ export interface Log extends AsyncDisposable {
    */
   createTopic(topic: string, partitions: number, options?: TopicOverrides): Promise<void>;
   /**
-   * Writes the records as one batch.
+   * Writes the records as one batch; resolves when it is as safe as the option `acknowledge` says.
    *
    * @throws {LogError} For a missing partition, or records that break a limit.
    */
@@ -166,7 +166,7 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
     partition: number,
     records: readonly SinkRecord[],
   ): Promise<{ baseOffset: number }> {
-    return { baseOffset: appendTo(this.writer, { topic, partition, records }) };
+    return appendTo(this.writer, { topic, partition, records });
   }
 
   async read(

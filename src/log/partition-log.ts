@@ -1,31 +1,27 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CorruptLogError, LogError } from "../errors.ts";
+import { LogError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
-import type { Clock } from "../types.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { ActiveSegment, type TornTail } from "./active-segment.ts";
-import { encodeBatch } from "./encode-batch.ts";
+import type { BatchBuffer, EncodedBatch } from "./batch-buffer.ts";
+import type { Flushable } from "./flush-queue.ts";
 import { HeadFile } from "./head-file.ts";
 import { tellLocalWrite } from "./local-wakes.ts";
-import type { LogEventHub } from "./log-events.ts";
-import type { ResolvedLogOptions } from "./log-options.ts";
 import { outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
-import { SealedSegment } from "./sealed-segment.ts";
-import { listSegments, segmentName } from "./segment-names.ts";
-import { sweepDirectory } from "./sweep-directory.ts";
+import { recoverPartition } from "./recover-partition.ts";
+import type { SealedSegment } from "./sealed-segment.ts";
+import { segmentName } from "./segment-names.ts";
 import type { TopicOptions } from "./topic-options.ts";
+import type { Writer } from "./writer.ts";
 
 const MAX_RELATIVE_OFFSET = 0xffffffff;
-
-/** What all partitions of a log share. */
-export interface Writer {
-  /** Written into batches, and above all that is found. */
-  readonly writerEpoch: number;
-  readonly options: ResolvedLogOptions;
-  readonly clock: Clock;
-  readonly events: LogEventHub;
-}
+/**
+ * Written bytes that a background sync is started for, so that little is left to do when a segment
+ * is sealed, which waits.
+ */
+const SYNC_AHEAD_BYTES: number = 8 * 1024 * 1024;
 
 /** What a topic says about itself, now; both may change while it is open. */
 export interface TopicFacts {
@@ -42,15 +38,35 @@ export interface PartitionPlace {
   readonly writer: Writer;
 }
 
-/** One partition: segments, head, append and read. One writer, this process. */
-export class PartitionLog implements ReadablePartition {
+/** A batch that has its offsets. */
+export interface Appended {
+  readonly baseOffset: number;
+  /** Resolves at the level of the option `acknowledge`; rejects when that cannot be reached. */
+  readonly acknowledged: Promise<void>;
+}
+
+/**
+ * One partition: segments, head, append and read. One writer, this process.
+ *
+ * ```
+ * enqueue() -> buffer -> flush() -> .log, head -> sync() -> disk, head
+ *              nextOffset           logEnd                  syncedBytes
+ * ```
+ */
+export class PartitionLog implements Flushable, ReadablePartition {
   readonly place: PartitionPlace;
-  readonly #sealed: SealedSegment[] = [];
+  readonly #sealed: SealedSegment[];
   readonly #head: HeadFile;
+  readonly #acknowledgements: Acknowledgements;
   #active: ActiveSegment | undefined;
   #lastRead: SealedSegment | undefined;
+  /** Encoded and not written. */
+  #buffer: BatchBuffer | undefined;
+  #nextOffset = 0;
+  #lastAppendTimeUs: number = Number.NEGATIVE_INFINITY;
   /** Why nothing may be written: a failed write is never retried in place (rule 1). */
   #refusal: LogError | undefined;
+  #syncing = false;
   #closed = false;
   /** What recovery cut off when the partition was opened. */
   readonly tornTail: TornTail | undefined;
@@ -62,10 +78,18 @@ export class PartitionLog implements ReadablePartition {
    */
   constructor(place: PartitionPlace) {
     this.place = place;
+    this.#acknowledgements = new Acknowledgements(place.writer.options.acknowledge);
     mkdirSync(place.directory, { recursive: true });
     this.#head = new HeadFile(join(place.directory, "head"));
     try {
-      this.tornTail = this.#open();
+      const { sealed, active, tornTail } = recoverPartition(place, this.#head.found);
+      this.#sealed = sealed;
+      this.#active = active;
+      this.tornTail = tornTail;
+      const newest = active?.lastAppendTimeUs ?? Number.NEGATIVE_INFINITY;
+      this.#lastAppendTimeUs = Math.max(newest, sealed.at(-1)?.summary.lastAppendTimeUs ?? newest);
+      this.#nextOffset = this.logEnd;
+      if (active !== undefined) this.#writeHead(active);
     } catch (error) {
       this.#closeFiles();
       throw error;
@@ -77,7 +101,7 @@ export class PartitionLog implements ReadablePartition {
     return this.#sealed[0]?.baseOffset ?? this.#active?.baseOffset ?? 0;
   }
 
-  /** Next offset to be written. */
+  /** End of what is written and can be read: the next offset. */
   get logEnd(): number {
     return this.#active?.nextOffset ?? 0;
   }
@@ -100,28 +124,60 @@ export class PartitionLog implements ReadablePartition {
   }
 
   /**
-   * Writes the records as one batch.
+   * Gives the records their offsets, as one batch, and has them written soon (FlushQueue).
    *
-   * @returns Offset of the first.
-   * @throws {LogError} For records that break a limit, or when the partition takes no more writes.
+   * @throws {LogError} For records that break a limit, or when the partition takes no more writes;
+   * no offset was given then.
    */
-  append(records: readonly SinkRecord[]): number {
+  enqueue(records: readonly SinkRecord[]): Appended {
     if (this.#refusal !== undefined) throw this.#refusal;
     const { facts, writer } = this.place;
     const { writerEpoch, clock } = writer;
-    const appendTimeUs = Math.max(clock.wallTime() * 1000, this.#lastAppendTimeUs());
-    const baseOffset = this.logEnd;
-    const place = { baseOffset, writerEpoch, topicEpoch: facts.epoch, appendTimeUs };
-    const { bytes, maxEventTimeUs } = encodeBatch(records, place);
-    try {
-      const target = this.#roomFor(bytes.length, records.length);
-      target.write(bytes, records.length, appendTimeUs, maxEventTimeUs);
-      this.#writeHead(target);
-    } catch (cause) {
-      throw this.refuse("a write failed, and it must be opened again", cause);
-    }
-    tellLocalWrite(this.place.directory);
+    const appendTimeUs = Math.max(clock.wallTime() * 1000, this.#lastAppendTimeUs);
+    const baseOffset = this.#nextOffset;
+    this.#buffer ??= writer.takeBuffer();
+    const buffer = this.#buffer;
+    buffer.add(records, { baseOffset, writerEpoch, topicEpoch: facts.epoch, appendTimeUs });
+    this.#nextOffset += records.length;
+    this.#lastAppendTimeUs = appendTimeUs;
+    const acknowledged = this.#acknowledgements.next();
+    const { messages, bytes } = writer.options.flush;
+    if (buffer.messages >= messages || buffer.used >= bytes) this.flush();
+    else writer.flushes.add(this);
+    return { baseOffset, acknowledged };
+  }
+
+  /**
+   * The same, written when it returns, whatever `acknowledge` says.
+   *
+   * @returns Offset of the first.
+   * @throws {LogError} As `enqueue()`, and when the write fails.
+   */
+  append(records: readonly SinkRecord[]): number {
+    const { baseOffset } = this.enqueue(records);
+    this.flush();
+    if (this.#refusal !== undefined) throw this.#refusal;
     return baseOffset;
+  }
+
+  /** Writes all that is buffered. Never throws: a failure refuses further writes. */
+  flush(): void {
+    const buffer = this.#buffer;
+    if (buffer === undefined || this.#refusal !== undefined) return;
+    const { writer } = this.place;
+    this.#buffer = undefined;
+    try {
+      this.#write(buffer);
+    } catch (cause) {
+      this.refuse("a write failed, and it must be opened again", cause);
+      return;
+    } finally {
+      writer.giveBuffer(buffer);
+    }
+    this.#acknowledgements.wrote();
+    tellLocalWrite(this.place.directory);
+    writer.wrote();
+    if (this.#wantsSync() && !this.#syncing) void this.#syncWhileWanted();
   }
 
   /**
@@ -161,6 +217,7 @@ export class PartitionLog implements ReadablePartition {
     try {
       this.#writeHead(this.#active!);
       this.#head.sync();
+      tellLocalWrite(this.place.directory);
     } catch (cause) {
       throw this.refuse("a write failed, and it must be opened again", cause);
     }
@@ -178,8 +235,11 @@ export class PartitionLog implements ReadablePartition {
   async sync(): Promise<void> {
     const active = this.#active;
     if (active === undefined || this.#refusal !== undefined) return;
+    // What a roll has left behind was synced then.
+    const synced = this.#acknowledgements.syncing();
     try {
       await active.sync();
+      synced();
       if (this.#active !== active || this.#refusal !== undefined) return;
       this.#writeHead(active);
       tellLocalWrite(this.place.directory);
@@ -188,24 +248,40 @@ export class PartitionLog implements ReadablePartition {
     }
   }
 
-  /** Closes the partition for writing. */
+  /** Closes the partition for writing: rejects all appends that are not acknowledged. */
   refuse(why: string, cause?: unknown): LogError {
-    const { topic, partition } = this.place;
-    this.#refusal ??= new LogError(
+    const { topic, partition, writer } = this.place;
+    if (this.#refusal !== undefined) return this.#refusal;
+    const error = new LogError(
       `Cannot append to ${topic}#${partition} as ${why}: received ${String(cause ?? "an append")}`,
       { cause },
     );
-    return this.#refusal;
+    this.#refusal = error;
+    this.#acknowledgements.fail(error);
+    if (this.#buffer !== undefined) writer.giveBuffer(this.#buffer);
+    this.#buffer = undefined;
+    if (cause !== undefined) writer.events.emit("writeFailed", { topic, partition, error });
+    return error;
   }
 
-  /** Syncs and closes. Idempotent. */
+  /**
+   * Writes what is buffered, syncs and closes. Idempotent.
+   *
+   * @throws {LogError} When what was buffered cannot be written.
+   * @throws {Error} When the sync fails.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     try {
+      const before = this.#refusal;
+      this.flush();
+      if (this.#refusal !== undefined && before === undefined) throw this.#refusal;
       if (this.#active !== undefined && this.#refusal === undefined) {
-        if (this.dirty) this.#active.syncNow();
+        const synced = this.#acknowledgements.syncing();
+        if (this.dirty && this.#syncsAtAll) this.#active.syncNow();
         this.#writeHead(this.#active);
+        synced();
       }
     } finally {
       this.refuse("the log is closed");
@@ -219,57 +295,23 @@ export class PartitionLog implements ReadablePartition {
     this.#head.close();
   }
 
-  #open(): TornTail | undefined {
-    const { directory, topic, partition } = this.place;
-    const { writerEpoch } = this.place.writer;
-    const head = this.#head.found;
-    sweepDirectory(directory, head);
-    const bases = listSegments(directory);
-    const last = bases.pop();
-    const expected = head?.activeBase ?? 0;
-    if ((last ?? 0) < expected) {
-      throw new CorruptLogError(
-        `Cannot open ${topic}#${partition} as its newest segment must be there: ` +
-          `received no ${segmentName(expected)} in ${directory}`,
-      );
-    }
-    if (last === undefined) return undefined;
-    for (const base of bases) {
-      this.#sealed.push(SealedSegment.open(join(directory, segmentName(base)), base, writerEpoch));
-    }
-    this.#checkChain(head?.logStart ?? 0, last);
-    // A head of an older segment was written before the roll, which synced what it speaks of.
-    const synced = head !== undefined && head.activeBase === last ? head.syncedBytes : 0;
-    const path = join(directory, segmentName(last));
-    const { segment, cut } = ActiveSegment.recover(path, last, synced, writerEpoch);
-    this.#active = segment;
-    this.#writeHead(segment);
-    return cut && { topic, partition, ...cut };
+  get #syncsAtAll(): boolean {
+    return this.place.writer.options.sync !== "never";
   }
 
-  #checkChain(logStart: number, last: number): void {
-    const { topic, partition, directory } = this.place;
-    const first = this.#sealed[0]?.baseOffset ?? last;
-    if (first > logStart) {
-      throw new CorruptLogError(
-        `Cannot open ${topic}#${partition} as its first segment must be there: ` +
-          `received no ${segmentName(logStart)} in ${directory}`,
-      );
-    }
-    this.#sealed.forEach((segment, at) => {
-      const next = this.#sealed[at + 1]?.baseOffset ?? last;
-      if (segment.nextOffset === next) return;
-      throw new CorruptLogError(
-        `Cannot open ${topic}#${partition} as segments must follow each other: received ` +
-          `${segmentName(segment.baseOffset)} up to offset ${segment.nextOffset} before ` +
-          `${segmentName(next)} in ${directory}`,
-      );
-    });
+  #wantsSync(): boolean {
+    if (this.#refusal !== undefined || this.#active === undefined) return false;
+    if (this.#acknowledgements.wantSync) return true;
+    const { sync } = this.place.writer.options;
+    const unsynced = this.#active.size - this.#active.syncedBytes;
+    return unsynced > 0 && (sync === "flush" || (sync !== "never" && unsynced >= SYNC_AHEAD_BYTES));
   }
 
-  #lastAppendTimeUs(): number {
-    const active = this.#active?.lastAppendTimeUs ?? Number.NEGATIVE_INFINITY;
-    return Math.max(active, this.#sealed.at(-1)?.summary.lastAppendTimeUs ?? active);
+  /** Appends that come while a sync runs share the next one. */
+  async #syncWhileWanted(): Promise<void> {
+    this.#syncing = true;
+    while (this.#wantsSync()) await this.sync();
+    this.#syncing = false;
   }
 
   #start(baseOffset: number): ActiveSegment {
@@ -278,20 +320,36 @@ export class PartitionLog implements ReadablePartition {
     return this.#active;
   }
 
-  /** The active segment, or a new one when this one is full. */
-  #roomFor(bytes: number, count: number): ActiveSegment {
-    const { facts, writer } = this.place;
-    const { bytes: segmentBytes } = facts.options.segment;
+  #write(buffer: BatchBuffer): void {
+    const { batches, bytes } = buffer;
+    let target = this.#active;
+    for (let first = 0; first < batches.length; ) {
+      target = this.#roomFor(batches[first]!);
+      let end = first + 1;
+      while (end < batches.length && this.#fits(target, batches[end]!, batches[first]!)) end++;
+      target.write(bytes, batches.slice(first, end));
+      first = end;
+    }
+    if (target !== undefined) this.#writeHead(target);
+  }
+
+  /** The active segment, or a new one when the batch does not fit. */
+  #roomFor(batch: EncodedBatch): ActiveSegment {
     const active = this.#active;
-    if (active === undefined) return this.#start(0);
-    const relative = active.nextOffset - active.baseOffset + count;
-    const full = active.size + bytes > segmentBytes || relative > MAX_RELATIVE_OFFSET;
-    if (active.size === 0 || !full) return active;
-    const sealed = active.seal(writer.writerEpoch);
+    if (active === undefined) return this.#start(batch.baseOffset);
+    if (active.size === 0 || this.#fits(active, batch, batch)) return active;
+    const sealed = active.seal(this.place.writer.writerEpoch, this.#syncsAtAll);
     const fresh = this.#start(active.nextOffset);
     this.#sealed.push(sealed);
     active.close();
     return fresh;
+  }
+
+  /** @param first Batch of the same buffer that will lie where the segment ends now. */
+  #fits(active: ActiveSegment, batch: EncodedBatch, first: EncodedBatch): boolean {
+    const { bytes } = this.place.facts.options.segment;
+    const relative = batch.baseOffset + batch.count - active.baseOffset;
+    return active.size + batch.end - first.start <= bytes && relative <= MAX_RELATIVE_OFFSET;
   }
 
   #writeHead(active: ActiveSegment): void {

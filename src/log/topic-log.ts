@@ -6,10 +6,11 @@ import type { TornTail } from "./active-segment.ts";
 import { GroupOffsets } from "./group-offsets.ts";
 import type { TopicRequest } from "./log-options.ts";
 import { createNamedDirectory, type NamedDirectory, writeJson } from "./named-directory.ts";
-import { PartitionLog, type TopicFacts, type Writer } from "./partition-log.ts";
+import { PartitionLog, type TopicFacts } from "./partition-log.ts";
 import type { ReadableTopic } from "./readable.ts";
 import { checkedTopicJson, idOf, TOPIC_FILE, type TopicJson } from "./topic-json.ts";
 import { type TopicOptions, withOverrides } from "./topic-options.ts";
+import type { Writer } from "./writer.ts";
 
 /** One topic: its partitions and what groups have committed in it. */
 export class TopicLog implements TopicFacts, ReadableTopic {

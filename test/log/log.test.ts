@@ -199,9 +199,6 @@ describe("openLog()", () => {
   });
 
   test.each([
-    ["sync", { sync: "flush" }],
-    ["acknowledge", { acknowledge: "synced" }],
-    ["flush", { flush: {} }],
     ["verify", { verify: "open" }],
     ["cacheIndexes", { cacheIndexes: "none" }],
     ["retention", { retention: { maxAgeMs: 1 } }],

@@ -1,7 +1,8 @@
 import { logClock } from "../../src/log/log-clock.ts";
 import { LogEventHub } from "../../src/log/log-events.ts";
 import { type LogOptions, resolveLogOptions } from "../../src/log/log-options.ts";
-import { PartitionLog, type PartitionPlace, type Writer } from "../../src/log/partition-log.ts";
+import { PartitionLog, type PartitionPlace } from "../../src/log/partition-log.ts";
+import { Writer } from "../../src/log/writer.ts";
 import type { Clock } from "../../src/types.ts";
 
 /** What a test wants to be otherwise. */
@@ -16,7 +17,7 @@ export interface PartitionWish {
 export function partitionPlace(directory: string, wish: PartitionWish = {}): PartitionPlace {
   const options = resolveLogOptions(wish.options);
   const { writerEpoch = 1, clock = logClock, events = new LogEventHub() } = wish;
-  const writer: Writer = { writerEpoch, options, clock, events };
+  const writer = new Writer({ writerEpoch, options, clock, events, wrote: () => {} });
   const facts = { epoch: 1, options: options.topicDefaults };
   return { directory, topic: "t", partition: 0, facts, writer };
 }
