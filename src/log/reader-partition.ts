@@ -146,7 +146,9 @@ export class ReaderPartition implements ReadablePartition {
     const isActive = segment.baseOffset === activeBase;
     const { bytes } = segment;
     if (isActive && bytes < this.#limit) throw this.#missing(`${bytes} of ${this.#limit} bytes`);
-    return segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
+    const batches = segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
+    if (batches.length === 0) throw this.#missing(`no batch with offset ${offset}`);
+    return batches;
   }
 
   /** Base of the segment that holds the offset. */

@@ -58,14 +58,15 @@ export class ReaderSegment {
   }
 
   /**
-   * Batches from the one that holds `offset` on.
+   * Batches from the one that holds `offset` on; none when all end before it.
    *
    * @param limit Position behind the last batch that may be read.
    * @param maxBytes Soft: one batch is always given.
-   * @throws {CorruptLogError} When a batch is damaged, or none holds the offset.
+   * @throws {CorruptLogError} When a batch is damaged.
    */
   read(offset: number, limit: number, maxBytes: number): StoredBatch[] {
     const position = this.#find(offset, limit);
+    if (position === limit) return [];
     const { path, baseOffset } = this;
     const index = { floor: (): number => position };
     const view = { fd: this.#fd, path, baseOffset, size: limit, index };
@@ -100,23 +101,22 @@ export class ReaderSegment {
     closeSync(this.#fd);
   }
 
-  /** Position of the batch that holds the offset. */
+  /** Position of the batch that holds the offset; `limit` when there is none. */
   #find(offset: number, limit: number): number {
     const { baseOffset } = this;
     const next = this.#next;
     if (next.offset === offset) return next.position;
     const indexed = this.#index.floor(offset - baseOffset);
     const from = next.offset < offset ? Math.max(indexed, next.position) : indexed;
-    let found = -1;
+    let found = limit;
     this.#walk(from, limit, (header, position) => {
       if (header.baseOffset > offset) {
         throw corruptAt(this.path, position, `offset ${header.baseOffset} for ${offset}`);
       }
       this.#index.add(header.baseOffset - baseOffset, position);
       if (header.baseOffset + header.count > offset) found = position;
-      return found === -1;
+      return found === limit;
     });
-    if (found === -1) throw corruptAt(this.path, limit, `no batch with offset ${offset}`);
     return found;
   }
 
