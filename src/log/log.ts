@@ -22,6 +22,7 @@ import type { ReadablePartition, ReadableTopic } from "./readable.ts";
 import type { Visibility } from "./reader-partition.ts";
 import { ReaderStore } from "./reader-store.ts";
 import type { TopicOverrides } from "./topic-options.ts";
+import { watchTopic } from "./watch-topic.ts";
 
 /** What a group has stored for a partition; `offset` is the next one to read, null for none. */
 export interface StoredOffset {
@@ -66,6 +67,16 @@ export interface Log extends AsyncDisposable {
   ): Promise<readonly StoredBatch[]>;
   /** First readable and next offset. */
   bounds(topic: string, partition: number): Promise<{ logStart: number; logEnd: number }>;
+  /**
+   * Calls back when a partition of the topic has grown, or may have; also when another process
+   * writes. The process stays alive until it is removed or the log is closed.
+   *
+   * @returns Removes the callback.
+   * @throws {LogError} For a missing topic.
+   */
+  onAppend(topic: string, listener: () => void): () => void;
+  /** Names of the groups that have stored something in the topic, sorted. */
+  groups(topic: string): Promise<string[]>;
   /** What a group has stored, for each partition. */
   committed(groupId: string, topic: string): Promise<StoredOffset[]>;
   /**
@@ -102,6 +113,7 @@ const opened = new Map<string, Opened>();
 export class LogHandle implements Log, WriterShare, ReaderShare {
   readonly #opened: Opened;
   readonly #listeners: LogListeners;
+  readonly #watches = new Set<() => void>();
   #closed: Promise<void> | undefined;
 
   /** @param listeners Removed from the log's events when this use of it ends. */
@@ -183,6 +195,21 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
     return { logStart, logEnd };
   }
 
+  onAppend(topic: string, listener: () => void): () => void {
+    this.#topic(topic);
+    const stop = watchTopic(this.store, topic, listener);
+    this.#watches.add(stop);
+    return () => {
+      this.#watches.delete(stop);
+      stop();
+    };
+  }
+
+  async groups(topic: string): Promise<string[]> {
+    const { groups } = this.#topic(topic);
+    return groups.groupIds().filter((groupId) => groups.all(groupId).size > 0);
+  }
+
   async committed(groupId: string, topic: string): Promise<StoredOffset[]> {
     const { partitions, groups } = this.#topic(topic);
     return partitions.map((_, partition) => {
@@ -225,6 +252,7 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
   }
 
   close(): Promise<void> {
+    for (const stop of this.#watches) stop();
     this.#closed ??= release(this.#opened, this.#listeners);
     return this.#closed;
   }

@@ -7,7 +7,7 @@ import { ActiveSegment, type TornTail } from "./active-segment.ts";
 import type { BatchBuffer, EncodedBatch } from "./batch-buffer.ts";
 import type { Flushable } from "./flush-queue.ts";
 import { HeadFile } from "./head-file.ts";
-import { tellLocalWrite } from "./local-wakes.ts";
+import { onLocalWrite, tellLocalWrite } from "./local-wakes.ts";
 import { outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
 import { recoverPartition } from "./recover-partition.ts";
@@ -227,6 +227,10 @@ export class PartitionLog implements Flushable, ReadablePartition {
 
   /** Nobody else changes anything here. */
   refresh(): void {}
+
+  onWrite(wake: () => void): () => void {
+    return onLocalWrite(this.place.directory, wake);
+  }
 
   /**
    * Makes what is written durable and says so in `head`. Never rejects: a failure refuses further

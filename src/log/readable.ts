@@ -18,6 +18,13 @@ export interface ReadablePartition {
    * @throws {CorruptLogError} For a damaged batch.
    */
   read(offset: number, maxBytes: number): StoredBatch[];
+  /**
+   * Calls back when there may be more to read. It may also be missed, when another process writes:
+   * who waits calls `refresh()` at times.
+   *
+   * @returns Removes the callback.
+   */
+  onWrite(wake: () => void): () => void;
 }
 
 /** One topic to read. */

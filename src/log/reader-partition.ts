@@ -86,12 +86,6 @@ export class ReaderPartition implements ReadablePartition {
     }
   }
 
-  /**
-   * Calls back when there may be more to read. It may also be missed (watch-file.ts): who waits
-   * calls `refresh()` at times.
-   *
-   * @returns Removes the callback.
-   */
   onWrite(wake: () => void): () => void {
     const stop = onLocalWrite(this.place.directory, wake);
     this.#wakes.add(wake);
