@@ -50,7 +50,7 @@ export class LogLease implements Ownership {
   #position = 0;
   /** Read and not handed over. Emptied by a seek. */
   #ready: StoredBatch[] = [];
-  /** The batch before the position, once one was handed over. */
+  /** The last batch that was read. */
   #last: BatchMark | undefined;
   /** The position was inside the log before. */
   #wasInside = false;
@@ -167,7 +167,6 @@ export class LogLease implements Ownership {
     const records = new RawRecords(stored, this.#position);
     const nextOffset = stored.baseOffset + stored.count;
     this.#position = nextOffset;
-    this.#last = markOf(run[run.length - 1]!);
     return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
   }
 
@@ -181,6 +180,8 @@ export class LogLease implements Ownership {
     }
     this.#wasInside = true;
     this.#ready = batches;
+    const last = batches.at(-1);
+    if (last !== undefined) this.#last = markOf(last);
   }
 
   /**

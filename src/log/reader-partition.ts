@@ -66,7 +66,7 @@ export class ReaderPartition implements ReadablePartition {
     // Not made yet, or removed: whoever knows about topics will notice.
     if (found === undefined) return;
     if (this.#head === undefined) this.#mayWatch = true;
-    if (found.sequence !== this.#head?.sequence) this.#take(found);
+    if (!isSame(found, this.#head)) this.#take(found);
     this.#watch();
   }
 
@@ -192,4 +192,12 @@ export class ReaderPartition implements ReadablePartition {
     this.#stopWatch = undefined;
     this.#mayWatch = true;
   }
+}
+
+/** A file that was made anew counts from one again, so the sequence alone says nothing. */
+function isSame(one: FoundHead, other: FoundHead | undefined): boolean {
+  if (one.sequence !== other?.sequence) return false;
+  const [a, b] = [one.state, other.state];
+  const isSameEnd = a.nextOffset === b.nextOffset && a.writtenBytes === b.writtenBytes;
+  return isSameEnd && a.activeBase === b.activeBase && a.syncedBytes === b.syncedBytes;
 }
