@@ -265,11 +265,13 @@ class SinkProducer implements Producer {
       }
       return;
     }
-    let offset = outcome.baseOffset;
+    const { baseOffset, offsets } = outcome;
+    let at = 0;
     for (const chunk of chunks) {
       for (const index of chunk.indexes) {
+        const offset = offsets?.[at] ?? (baseOffset === undefined ? undefined : baseOffset + at);
         chunk.call.settle(index, { partition, offset });
-        if (offset !== undefined) offset += 1;
+        at += 1;
       }
       this.#gate.leave(chunk.byteLength);
     }

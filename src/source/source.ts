@@ -152,7 +152,11 @@ export interface SinkBatch {
 
 /** Where the batch begins (undefined when nothing was acknowledged), or why it was not written. */
 export type SinkOutcome =
-  | { readonly baseOffset: number | undefined }
+  | {
+      readonly baseOffset: number | undefined;
+      /** Of each record, where they do not simply follow `baseOffset`: some were stored before. */
+      readonly offsets?: readonly number[];
+    }
   | { readonly error: HeadraceError };
 
 /** The writing side of a log client. */

@@ -284,6 +284,22 @@ describe("produceMany()", () => {
     expect((await producer.produceMany(records)).map(({ offset }) => offset)).toEqual([0, 0, 1]);
   });
 
+  test("answers where each record is, when the sink says that some were stored before", async () => {
+    const { sink, producer, clock } = setup();
+    sink.hold = true;
+    const first = watch(producer.produceMany([record("a"), record("b")]));
+    const second = watch(producer.produce(record("c")));
+    await clock.advance(0);
+    expect(sink.sent()).toEqual(["t#0: a b c"]);
+    sink.held[0]?.answer([{ baseOffset: 40, offsets: [40, 7, 41] }]);
+    await clock.advance(0);
+    expect(first.value).toEqual([
+      { partition: 0, offset: 40 },
+      { partition: 0, offset: 7 },
+    ]);
+    expect(second.value).toEqual({ partition: 0, offset: 41 });
+  });
+
   test("answers an empty list when there is nothing to send", async () => {
     const { sink, producer } = setup();
     expect(await producer.produceMany([])).toEqual([]);
