@@ -1,17 +1,17 @@
 /** What is removed from a topic, and by whom removals are held back: a pure decision. */
 
-/** When segments go. Milliseconds and bytes. */
+/** When segments go; null for no limit. Milliseconds and bytes. */
 export interface RetentionPolicy {
   /** A sealed segment goes when its last append is this old. */
-  readonly maxAgeMs?: number | undefined;
+  readonly maxAgeMs: number | null;
   /** Bytes of all `.log` files of the topic. */
-  readonly maxTopicBytes?: number | undefined;
+  readonly maxTopicBytes: number | null;
   /** Above `maxTopicBytes` the oldest sealed segments go; else appends are refused. */
   readonly deleteOldestSegments: boolean;
   /** Nothing goes that a group has not committed. */
   readonly protectUncommitted: boolean;
   /** A group that has had work and not moved for so long holds nothing any more. */
-  readonly barrierMaxAgeMs?: number | undefined;
+  readonly barrierMaxAgeMs: number | null;
 }
 
 /** A sealed segment. */
@@ -136,7 +136,7 @@ function isAbandoned(
   { offset, committedAtMs }: GroupPosition,
   nowMs: number,
 ): boolean {
-  if (barrierMaxAgeMs === undefined) return false;
+  if (barrierMaxAgeMs === null) return false;
   const next = facts?.sealed.find(
     ({ baseOffset, nextOffset }) => baseOffset <= offset && offset < nextOffset,
   );
@@ -174,7 +174,7 @@ function planRemovals(
     front.at++;
   };
   const { maxAgeMs, maxTopicBytes } = policy;
-  if (maxAgeMs !== undefined) {
+  if (maxAgeMs !== null) {
     for (const front of fronts) {
       for (let next = removable(front); next !== undefined; next = removable(front)) {
         const timeMs = appendTimeMs(next);
@@ -183,7 +183,7 @@ function planRemovals(
       }
     }
   }
-  if (maxTopicBytes === undefined || !policy.deleteOldestSegments) return removals;
+  if (maxTopicBytes === null || !policy.deleteOldestSegments) return removals;
   let bytes = totalBytes(partitions);
   for (const { segment } of removals) bytes -= segment.logBytes;
   while (bytes > maxTopicBytes) {

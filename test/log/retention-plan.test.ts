@@ -9,7 +9,13 @@ import {
 import { random } from "./temporary.ts";
 
 const NOW = 1_000_000;
-const KEEP: RetentionPolicy = { deleteOldestSegments: false, protectUncommitted: true };
+const KEEP: RetentionPolicy = {
+  maxAgeMs: null,
+  maxTopicBytes: null,
+  deleteOldestSegments: false,
+  protectUncommitted: true,
+  barrierMaxAgeMs: null,
+};
 
 /** Segments of ten records and 100 bytes each, whose last appends are so old (ms; null: unknown). */
 function partition(at: number, ages: readonly (number | null)[], activeBytes = 50): PartitionFacts {
@@ -160,11 +166,11 @@ describe("planRetention()", () => {
         return partition(at, ages, next() % 100);
       });
       const policy: RetentionPolicy = {
-        maxAgeMs: pick(undefined, 100, 200),
-        maxTopicBytes: pick(undefined, 100, 300, 600),
+        maxAgeMs: pick(null, 100, 200),
+        maxTopicBytes: pick(null, 100, 300, 600),
         deleteOldestSegments: pick(true, false),
         protectUncommitted: pick(true, true, false),
-        barrierMaxAgeMs: pick(undefined, 150),
+        barrierMaxAgeMs: pick(null, 150),
       };
       const positions = Array.from({ length: next() % 5 }, (_, at) => {
         return position(`g${at}`, next() % 4, next() % 60, next() % 400);
@@ -190,7 +196,7 @@ describe("planRetention()", () => {
       const left = partitions.reduce((sum, facts, at) => {
         return sum + facts.activeBytes + 100 * (facts.sealed.length - counts[at]!);
       }, 0);
-      if (policy.maxAgeMs === undefined && removals.length > 0) {
+      if (policy.maxAgeMs === null && removals.length > 0) {
         const limit = policy.maxTopicBytes!;
         expect({ ...note, enough: left + 100 > limit }).toEqual({ ...note, enough: true });
       }

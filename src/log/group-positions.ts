@@ -1,0 +1,66 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { errorCode, readIfThere, TEMPORARY } from "./files.ts";
+import { GROUP_FILE } from "./group-directory.ts";
+import { offsetFile, readOffset } from "./group-slot.ts";
+import type { GroupPosition } from "./retention-plan.ts";
+
+/**
+ * What all groups of a topic have committed, as it stands on the disk now: groups may live in other
+ * processes. Time of a commit is when its file was changed.
+ *
+ * A file that cannot be read is taken for offset 0, committed now: what a group may still need stays.
+ *
+ * @param directory `groups` of the topic.
+ * @param partitions Whose positions are wanted.
+ */
+export function readGroupPositions(
+  directory: string,
+  partitions: Iterable<number>,
+  nowMs: number,
+): GroupPosition[] {
+  const wanted = [...partitions];
+  return namesIn(directory).flatMap((entry) => {
+    const path = join(directory, entry);
+    const groupId = groupName(path) ?? entry;
+    return wanted.flatMap((partition) => {
+      const position = positionIn(join(path, offsetFile(partition)), nowMs);
+      return position === undefined ? [] : [{ groupId, partition, ...position }];
+    });
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((entry) => !entry.endsWith(TEMPORARY));
+  } catch (error) {
+    // Nobody has ever committed.
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function groupName(path: string): string | undefined {
+  try {
+    const { name } = JSON.parse(String(readIfThere(join(path, GROUP_FILE))));
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    // Its directory names it too.
+    return undefined;
+  }
+}
+
+function positionIn(
+  path: string,
+  nowMs: number,
+): Pick<GroupPosition, "offset" | "committedAtMs"> | undefined {
+  try {
+    const found = readOffset(path);
+    return found && { offset: found.value.offset, committedAtMs: found.storedMs };
+  } catch (error) {
+    // The group was deleted between the two looks at it.
+    if (errorCode(error) === "ENOENT") return undefined;
+    if (errorCode(error) === undefined) throw error;
+    return { offset: 0, committedAtMs: nowMs };
+  }
+}
