@@ -78,17 +78,18 @@ export function totalBytes(partitions: readonly PartitionFacts[]): number {
  * goes whose last append is the oldest of the topic; one that a group holds is passed over, with all
  * behind it in its partition.
  *
- * @param positions Of every group that has one. Left alone when `protectUncommitted` is off.
+ * @param positionsOf Answers what all groups have committed in the partitions; called when it matters.
  * @param nowMs Milliseconds since the epoch.
  */
 export function planRetention(
   policy: RetentionPolicy,
   partitions: readonly PartitionFacts[],
-  positions: readonly GroupPosition[],
+  positionsOf: (partitions: readonly number[]) => readonly GroupPosition[],
   nowMs: number,
 ): RetentionPlan {
   const free = planRemovals(policy, partitions, new Map(), nowMs);
   if (!policy.protectUncommitted || free.length === 0) return { removals: free, holds: [] };
+  const positions = positionsOf(partitions.map(({ partition }) => partition));
   const barriers = barriersOf(policy, partitions, positions, nowMs);
   const removals = planRemovals(policy, partitions, barriers, nowMs);
   const holds: Hold[] = [];

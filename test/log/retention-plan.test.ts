@@ -31,13 +31,21 @@ function position(groupId: string, at: number, offset: number, age = 0): GroupPo
   return { groupId, partition: at, offset, committedAtMs: NOW - age };
 }
 
+function plan(
+  policy: RetentionPolicy,
+  partitions: readonly PartitionFacts[],
+  positions: readonly GroupPosition[] = [],
+) {
+  return planRetention(policy, partitions, () => positions, NOW);
+}
+
 /** `partition:baseOffset` of what goes. */
 function removed(
   policy: RetentionPolicy,
   partitions: readonly PartitionFacts[],
   positions: readonly GroupPosition[] = [],
 ): string[] {
-  const { removals } = planRetention(policy, partitions, positions, NOW);
+  const { removals } = plan(policy, partitions, positions);
   return removals.map((one) => `${one.partition}:${one.segment.baseOffset}`);
 }
 
@@ -55,6 +63,21 @@ describe("planRetention()", () => {
       "0:20",
     ]);
     expect(removed(byAge, [partition(0, [99])])).toEqual([]);
+  });
+
+  test("asks for positions only when something would go, and then for all partitions", () => {
+    const asked: (readonly number[])[] = [];
+    const positionsOf = (partitions: readonly number[]) => {
+      asked.push(partitions);
+      return [];
+    };
+    const partitions = [partition(0, [50]), partition(1, [150])];
+    planRetention({ ...KEEP, maxAgeMs: 200 }, partitions, positionsOf, NOW);
+    const off = { ...KEEP, maxAgeMs: 100, protectUncommitted: false };
+    planRetention(off, partitions, positionsOf, NOW);
+    expect(asked).toEqual([]);
+    planRetention({ ...KEEP, maxAgeMs: 100 }, partitions, positionsOf, NOW);
+    expect(asked).toEqual([[0, 1]]);
   });
 
   test("by age: unknown age is not old", () => {
@@ -98,7 +121,7 @@ describe("planRetention()", () => {
     const byAge = { ...KEEP, maxAgeMs: 100 };
     const partitions = [partition(0, [300, 300, 300]), partition(1, [300])];
     const positions = [position("fast", 0, 30), position("slow", 0, 19), position("other", 1, 10)];
-    const { removals, holds } = planRetention(byAge, partitions, positions, NOW);
+    const { removals, holds } = plan(byAge, partitions, positions);
     expect(removals.map((one) => [one.partition, one.segment.baseOffset])).toEqual([
       [0, 0],
       [1, 0],
@@ -115,16 +138,16 @@ describe("planRetention()", () => {
   test("by size, a held partition is passed over, and the hold says what it costs", () => {
     const bySize = { ...KEEP, maxTopicBytes: 300, deleteOldestSegments: true };
     const partitions = [partition(0, [50, 40]), partition(1, [30, 20])];
-    const plan = planRetention(bySize, partitions, [position("g", 0, 5)], NOW);
-    expect(plan.removals.map((one) => one.partition)).toEqual([1, 1]);
-    expect(plan.holds).toEqual([{ groupId: "g", partition: 0, offset: 5, bytes: 200 }]);
+    const decided = plan(bySize, partitions, [position("g", 0, 5)]);
+    expect(decided.removals.map((one) => one.partition)).toEqual([1, 1]);
+    expect(decided.holds).toEqual([{ groupId: "g", partition: 0, offset: 5, bytes: 200 }]);
   });
 
   test("a group that holds nothing which would go is not named", () => {
     const byAge = { ...KEEP, maxAgeMs: 100 };
-    const plan = planRetention(byAge, [partition(0, [300, 50])], [position("g", 0, 12)], NOW);
-    expect(plan.removals.length).toBe(1);
-    expect(plan.holds).toEqual([]);
+    const decided = plan(byAge, [partition(0, [300, 50])], [position("g", 0, 12)]);
+    expect(decided.removals.length).toBe(1);
+    expect(decided.holds).toEqual([]);
   });
 
   test("barrierMaxAgeMs: a group that has not moved for so long holds nothing", () => {
@@ -134,7 +157,7 @@ describe("planRetention()", () => {
     expect(removed(byAge, partitions, [position("g", 0, 5, 250)])).toEqual(["0:0", "0:10"]);
     // The one behind it that still moves takes over.
     const two = [position("gone", 0, 5, 9999), position("here", 0, 15, 0)];
-    const { removals, holds } = planRetention(byAge, partitions, two, NOW);
+    const { removals, holds } = plan(byAge, partitions, two);
     expect(removals.length).toBe(1);
     expect(holds).toEqual([{ groupId: "here", partition: 0, offset: 15, bytes: 100 }]);
   });
@@ -175,7 +198,7 @@ describe("planRetention()", () => {
       const positions = Array.from({ length: next() % 5 }, (_, at) => {
         return position(`g${at}`, next() % 4, next() % 60, next() % 400);
       });
-      const { removals } = planRetention(policy, partitions, positions, NOW);
+      const { removals } = plan(policy, partitions, positions);
       const note = { seed, policy, partitions, positions, removals };
       const counts = partitions.map((facts) => {
         const own = removals.filter((one) => one.partition === facts.partition);
