@@ -24,6 +24,7 @@ export type {
   SegmentOptions,
   TopicOverrides,
 } from "../log/topic-options.ts";
+export type { FailedSegment, RemovedSegment, RetainReport } from "../log/topic-retention.ts";
 
 const check: Validator = new Validator("use a log");
 

@@ -3,30 +3,13 @@ import { copyFile, type FileHandle, link, mkdir, open, rename, stat } from "node
 import { basename, dirname, join, resolve } from "node:path";
 import { LogError } from "../errors.ts";
 import { errorCode, syncDirectory, TEMPORARY } from "./files.ts";
+import type { ArchiveCallback, ArchivedSegment } from "./topic-options.ts";
 
 const COMPARE_BYTES: number = 1 << 20;
 
-/** A sealed segment that is about to leave the log. */
-export interface ExpiredSegment {
-  readonly topic: string;
-  readonly partition: number;
-  /** Path of its `.log`; it is there until the archive has it. */
-  readonly file: string;
-  readonly baseOffset: number;
-  /** Offset behind its last record. */
-  readonly nextOffset: number;
-  readonly bytes: number;
-}
-
 /**
- * Where segments go before they are removed: a directory, or a function that has taken a copy when it
- * returns or resolves. The function may be called again for a segment it has had, when the process dies
- * in between.
- */
-export type Archive = string | ((segment: ExpiredSegment) => void | Promise<void>);
-
-/**
- * Hands a segment to the archive; it may be removed from the log when this resolves.
+ * Hands a segment to the archive; it may be removed from the log when this resolves. It may come
+ * again when the process dies in between.
  *
  * In a directory it is `<topic directory>/<partition>/<base offset>.log`. Nothing there is ever overwritten.
  *
@@ -34,8 +17,8 @@ export type Archive = string | ((segment: ExpiredSegment) => void | Promise<void
  * @throws What the function throws, or what the file system says.
  */
 export async function archiveSegment(
-  archive: Archive,
-  segment: ExpiredSegment,
+  archive: string | ArchiveCallback,
+  segment: ArchivedSegment,
   topicDirectory: string,
 ): Promise<void> {
   if (typeof archive === "function") {

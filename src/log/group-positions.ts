@@ -9,35 +9,33 @@ import type { GroupPosition } from "./retention-plan.ts";
  * What all groups of a topic have committed, as it stands on the disk now: groups may live in other
  * processes. Time of a commit is when its file was changed.
  *
- * A file that cannot be read is taken for offset 0, committed now: what a group may still need stays.
+ * What cannot be read is taken for offset 0, committed now: what a group may still need stays.
  *
  * @param directory `groups` of the topic.
  * @param partitions Whose positions are wanted.
  */
 export function readGroupPositions(
   directory: string,
-  partitions: Iterable<number>,
+  partitions: readonly number[],
   nowMs: number,
 ): GroupPosition[] {
-  const wanted = [...partitions];
-  return namesIn(directory).flatMap((entry) => {
+  let entries: string[];
+  try {
+    entries = readdirSync(directory).filter((entry) => !entry.endsWith(TEMPORARY));
+  } catch (error) {
+    // Nobody has ever committed.
+    if (errorCode(error) === "ENOENT") return [];
+    const groupId = `any of ${directory} (${errorCode(error)})`;
+    return partitions.map((partition) => ({ groupId, partition, offset: 0, committedAtMs: nowMs }));
+  }
+  return entries.flatMap((entry) => {
     const path = join(directory, entry);
     const groupId = groupName(path) ?? entry;
-    return wanted.flatMap((partition) => {
+    return partitions.flatMap((partition) => {
       const position = positionIn(join(path, offsetFile(partition)), nowMs);
       return position === undefined ? [] : [{ groupId, partition, ...position }];
     });
   });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((entry) => !entry.endsWith(TEMPORARY));
-  } catch (error) {
-    // Nobody has ever committed.
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 function groupName(path: string): string | undefined {

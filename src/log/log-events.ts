@@ -45,8 +45,9 @@ export interface RetentionBlocked extends Place {
   readonly bytes: number;
 }
 
-/** A segment could not be archived; it stays, and is tried again. */
-export interface ArchiveFailed extends Place {
+/** A segment could not be archived or removed; that is tried again, later and later. */
+export interface RetentionFailed extends Place {
+  /** Path of the `.log`, or of what could not be read to decide. */
   readonly file: string;
   readonly error: unknown;
 }
@@ -64,7 +65,7 @@ export interface LogEvents {
   clockAhead: ClockAhead;
   offsetAheadOfLog: OffsetAheadOfLog;
   retentionBlocked: RetentionBlocked;
-  archiveFailed: ArchiveFailed;
+  retentionFailed: RetentionFailed;
   writeFailed: WriteFailed;
 }
 
@@ -79,7 +80,7 @@ export const LOG_EVENTS: readonly LogEventName[] = [
   "clockAhead",
   "offsetAheadOfLog",
   "retentionBlocked",
-  "archiveFailed",
+  "retentionFailed",
   "writeFailed",
 ];
 
@@ -95,8 +96,11 @@ export class LogEventHub {
     this.#listeners.delete(listeners);
   }
 
-  emit<E extends LogEventName>(name: E, event: LogEvents[E]): void {
+  /** @returns true when anybody listens. */
+  emit<E extends LogEventName>(name: E, event: LogEvents[E]): boolean {
+    let heard = false;
     for (const listeners of [...this.#listeners]) {
+      heard ||= listeners[name] !== undefined;
       try {
         listeners[name]?.(event);
       } catch (error) {
@@ -104,5 +108,6 @@ export class LogEventHub {
         process.emitWarning(`A listener of the log's event ${name} threw: ${String(error)}`);
       }
     }
+    return heard;
   }
 }

@@ -124,7 +124,6 @@ const NOT_YET: Readonly<Record<string, unknown>> = {
   verify: "read",
   cacheIndexes: "open",
   onCorruption: "fail",
-  retention: null,
   deduplication: null,
 };
 

@@ -10,9 +10,11 @@ import { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions, TopicRequest } from "./log-options.ts";
 import { listNamedDirectories, sweepTemporary, writeJson } from "./named-directory.ts";
 import type { ReadableStore } from "./readable.ts";
+import { Retention } from "./retention.ts";
 import { checkFormat, FORMAT_VERSION, readStoreJson, STORE_FILE } from "./store-json.ts";
 import { TOPIC_FILE } from "./topic-json.ts";
 import { TopicLog } from "./topic-log.ts";
+import type { RetainReport } from "./topic-retention.ts";
 import { Writer } from "./writer.ts";
 
 /** Time between signs of life in `LOCK`. */
@@ -28,6 +30,7 @@ export class LogStore implements ReadableStore {
   readonly options: ResolvedLogOptions;
   readonly clock: Clock;
   readonly events: LogEventHub = new LogEventHub();
+  readonly #retention: Retention;
   readonly #lock: LockFile;
   readonly #topics = new Map<string, TopicLog>();
   readonly #writer: Writer;
@@ -52,10 +55,23 @@ export class LogStore implements ReadableStore {
     this.events.add(options.on);
     const lockPath = join(root, "LOCK");
     this.#lock = new LockFile(lockPath);
+    this.#retention = new Retention(() => this.topics(), {
+      clock,
+      events: this.events,
+      mayWrite: () => !this.#closed && this.#fence(),
+    });
+    const sealed = (): void => this.#retention.soon();
     try {
       const writerEpoch = raiseEpoch(root);
       const wrote = (): void => this.wrote();
-      this.#writer = new Writer({ writerEpoch, options, clock, events: this.events, wrote });
+      this.#writer = new Writer({
+        writerEpoch,
+        options,
+        clock,
+        events: this.events,
+        wrote,
+        sealed,
+      });
       this.#beat();
       sweepContenders(lockPath);
       sweepTemporary(this.#topicsDirectory);
@@ -63,6 +79,7 @@ export class LogStore implements ReadableStore {
         this.#topics.set(found.json.name, new TopicLog(found, this.#writer));
       }
       this.#tellTornTails();
+      this.#retention.soon();
     } catch (error) {
       this.#release();
       throw error;
@@ -87,6 +104,8 @@ export class LogStore implements ReadableStore {
     const changed = known?.change(request) ?? true;
     const topic = known ?? TopicLog.create(this.#topicsDirectory, name, request, this.#writer);
     this.#topics.set(name, topic);
+    // Its options may be new.
+    this.#retention.soon();
     if (changed) tellLocalWrite(this.#topicsDirectory);
     return topic;
   }
@@ -97,6 +116,21 @@ export class LogStore implements ReadableStore {
   /** Another writer has taken over: nothing may be written any more. */
   get fenced(): boolean {
     return this.#fenced;
+  }
+
+  /**
+   * Removes now what is over by the options of the topics.
+   *
+   * @param name Of one topic; undefined for all.
+   * @param dryRun true: only says what would be removed.
+   * @throws {LogError} For a topic that does not exist.
+   */
+  async retain(name: string | undefined, dryRun: boolean): Promise<RetainReport> {
+    const topic = name === undefined ? undefined : this.topic(name);
+    if (name !== undefined && topic === undefined) {
+      throw new LogError(`Cannot retain as the topic must exist: received ${name}`);
+    }
+    return this.#retention.retain(topic === undefined ? this.topics() : [topic], dryRun);
   }
 
   /** Asks for a sync within the interval. */
@@ -128,7 +162,7 @@ export class LogStore implements ReadableStore {
     this.#closed = true;
     this.clock.clearTimer(this.#syncTimer);
     this.#writer.flushes.flush();
-    await this.#syncing;
+    await Promise.all([this.#syncing, this.#retention.stop()]);
     this.#fence();
     this.#release();
   }

@@ -23,6 +23,7 @@ import type { Visibility } from "./reader-partition.ts";
 import { ReaderStore } from "./reader-store.ts";
 import type { TopicOverrides } from "./topic-options.ts";
 import { watchTopic } from "./watch-topic.ts";
+import type { RetainReport } from "./topic-retention.ts";
 
 /** What a group has stored for a partition; `offset` is the next one to read, null for none. */
 export interface StoredOffset {
@@ -90,6 +91,14 @@ export interface Log extends AsyncDisposable {
     topic: string,
     offsets: readonly { partition: number; offset: number; metadata?: string }[],
   ): Promise<void>;
+  /**
+   * Removes now what the retention options of topics say is over. That also happens by itself, every
+   * second and when a segment is sealed.
+   *
+   * @param options `topic`: only this one; `dryRun`: says what would be removed, and removes nothing.
+   * @throws {LogError} For a topic that does not exist.
+   */
+  retain(options?: { topic?: string; dryRun?: boolean }): Promise<RetainReport>;
   /** Not supported yet. */
   offsetForTime(topic: string, partition: number, timestampMs: number): Promise<number | null>;
   /** Gives back this use of the log; the last one syncs and closes it. Idempotent. */
@@ -245,6 +254,10 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
     } finally {
       group.release();
     }
+  }
+
+  async retain(options: { topic?: string; dryRun?: boolean } = {}): Promise<RetainReport> {
+    return this.writer.retain(options.topic, options.dryRun ?? false);
   }
 
   async offsetForTime(): Promise<number | null> {

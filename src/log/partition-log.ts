@@ -346,6 +346,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
     const fresh = this.#start(active.nextOffset);
     this.#sealed.push(sealed);
     active.close();
+    this.place.writer.sealed();
     return fresh;
   }
 

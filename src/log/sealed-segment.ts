@@ -51,7 +51,7 @@ export class SealedSegment {
   /** Removes the files, the `.log` first. */
   remove(): void {
     this.release();
-    rmSync(this.path);
+    rmSync(this.path, { force: true });
     rmSync(indexPath(this.path), { force: true });
     rmSync(timeIndexPath(this.path), { force: true });
   }

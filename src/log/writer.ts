@@ -17,6 +17,8 @@ export interface WriterParts {
   readonly events: LogEventHub;
   /** Called after each write: something is to be synced within the interval. */
   readonly wrote: () => void;
+  /** Called when a segment was sealed; must not throw. */
+  readonly sealed?: () => void;
 }
 
 /** What all partitions of an open log share. */
@@ -26,15 +28,17 @@ export class Writer implements WriterParts {
   readonly clock: Clock;
   readonly events: LogEventHub;
   readonly wrote: () => void;
+  readonly sealed: () => void;
   readonly flushes: FlushQueue;
   readonly #free: BatchBuffer[] = [];
 
-  constructor({ writerEpoch, options, clock, events, wrote }: WriterParts) {
+  constructor({ writerEpoch, options, clock, events, wrote, sealed }: WriterParts) {
     this.writerEpoch = writerEpoch;
     this.options = options;
     this.clock = clock;
     this.events = events;
     this.wrote = wrote;
+    this.sealed = sealed ?? (() => {});
     const waits = options.acknowledge === "buffered";
     this.flushes = new FlushQueue(clock, waits ? options.flush.intervalMs : undefined);
   }

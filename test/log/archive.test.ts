@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LogError } from "../../src/errors.ts";
-import { archiveSegment, type ExpiredSegment, keepFile } from "../../src/log/archive.ts";
+import { archiveSegment, keepFile } from "../../src/log/archive.ts";
+import type { ArchivedSegment } from "../../src/log/topic-options.ts";
 import { removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 afterEach(removeTemporary);
@@ -72,7 +73,7 @@ describe("keepFile()", () => {
 });
 
 describe("archiveSegment()", () => {
-  function segment(file: string): ExpiredSegment {
+  function segment(file: string): ArchivedSegment {
     return { topic: "t", partition: 3, file, baseOffset: 7, nextOffset: 9, bytes: 7000 };
   }
 

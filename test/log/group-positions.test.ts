@@ -75,4 +75,12 @@ describe("readGroupPositions()", () => {
     expect(read(3).length).toBe(1);
     expect(readGroupPositions(join(directory, "none"), [0], NOW)).toEqual([]);
   });
+
+  test("a directory that cannot be read holds everything", () => {
+    const { file } = setUp();
+    const [position, ...more] = readGroupPositions(file(0), [5], NOW);
+    expect(position).toEqual(at(position!.groupId, 5, 0, NOW));
+    expect(position!.groupId).toContain("ENOTDIR");
+    expect(more).toEqual([]);
+  });
 });

@@ -201,11 +201,9 @@ describe("openLog()", () => {
   test.each([
     ["verify", { verify: "open" }],
     ["cacheIndexes", { cacheIndexes: "none" }],
-    ["retention", { retention: { maxAgeMs: 1 } }],
     ["deduplication", { deduplication: {} }],
     ["onCorruption", { onCorruption: "readonly" }],
     ["segment.maxAgeMs", { segment: { maxAgeMs: 5 } }],
-    ["topics.a.retention", { topics: { a: { partitions: 1, retention: {} } } }],
   ] as [string, object][])("refuses the later option %s", async (name, options) => {
     const root = join(temporaryDirectory(), "new");
     const refused = openLog(root, options);
