@@ -84,14 +84,14 @@ export class DeduplicationWindow {
   /**
    * Notes an id found in the log; call in offset order. An id that is there twice counts from the
    * first one, as an append would have answered, and from the second when the first had expired.
+   *
+   * @param id As `idText()` gives it.
    */
-  restore(id: Uint8Array, offset: number, timeUs: number): void {
-    const text = idText(id);
-    if (text === null) return;
-    const known = this.#seen.get(text);
+  restore(id: string, offset: number, timeUs: number): void {
+    const known = this.#seen.get(id);
     if (known !== undefined && timeUs - known.timeUs < this.#ttlUs) return;
-    this.#seen.delete(text);
-    this.#add(text, { offset, timeUs });
+    this.#seen.delete(id);
+    this.#add(id, { offset, timeUs });
   }
 
   #add(id: string, seen: Seen): void {

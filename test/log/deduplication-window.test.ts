@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { DeduplicationWindow } from "../../src/log/deduplication-window.ts";
+import { DeduplicationWindow, idText } from "../../src/log/deduplication-window.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
 import { random, record } from "./temporary.ts";
 
@@ -97,7 +97,7 @@ describe("DeduplicationWindow", () => {
       [2, 2, 999],
       [1, 3, 1000],
     ] as const) {
-      window.restore(id(number), offset, timeMs * MS);
+      window.restore(idText(id(number))!, offset, timeMs * MS);
     }
     const { outcomes } = window.select(withIds(1, 2), 4, 1500 * MS);
     expect(outcomes?.map(({ offset }) => offset)).toEqual([3, 2]);
