@@ -1,6 +1,8 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Log } from "../../src/log/log.ts";
+import { RawRecords } from "../../src/log/raw-records.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
 
 const made: string[] = [];
@@ -31,6 +33,20 @@ export function record(key: string | null, value: string | null): SinkRecord {
 /** `count` records whose values are their numbers from `first` on. */
 export function numbered(first: number, count: number): SinkRecord[] {
   return Array.from({ length: count }, (_, at) => record(`k${(first + at) % 3}`, `v${first + at}`));
+}
+
+/** Values of all records of partition 0 of topic "t", as text. */
+export async function storedValues(log: Log): Promise<string[]> {
+  const values: string[] = [];
+  const { logStart, logEnd } = await log.bounds("t", 0);
+  for (let offset = logStart; offset < logEnd; ) {
+    for (const batch of await log.read("t", 0, offset)) {
+      const records = new RawRecords(batch);
+      for (let at = 0; at < records.count; at++) values.push(String(records.valueAt(at)));
+      offset = batch.baseOffset + batch.count;
+    }
+  }
+  return values;
 }
 
 /** A seeded generator of unsigned 32-bit integers (mulberry32). */
