@@ -22,8 +22,8 @@ import type { ReadablePartition, ReadableTopic } from "./readable.ts";
 import type { Visibility } from "./reader-partition.ts";
 import { ReaderStore } from "./reader-store.ts";
 import type { TopicOverrides } from "./topic-options.ts";
-import { watchTopic } from "./watch-topic.ts";
 import type { RetainReport } from "./topic-retention.ts";
+import { watchTopic } from "./watch-topic.ts";
 
 /** What a group has stored for a partition; `offset` is the next one to read, null for none. */
 export interface StoredOffset {
