@@ -16,6 +16,7 @@ export type * from "../log/log-events.ts";
 export type { FlushOptions, LogOptions, LogTopicOptions } from "../log/log-options.ts";
 export type { StoredBatch } from "../log/read-batches.ts";
 export type { Visibility } from "../log/reader-partition.ts";
+export { type StoredRecord, storedRecords } from "../log/stored-records.ts";
 export type {
   ArchiveCallback,
   ArchivedSegment,

@@ -20,7 +20,10 @@ export interface ParsedArguments {
 
 /** One subcommand. */
 export interface Command {
+  /** As it is called after "headrace": "run", "log read". */
   readonly name: string;
+  /** What errors say after "Cannot"; default: the name. */
+  readonly act?: string;
   /** One sentence for the list of commands. */
   readonly summary: string;
   /** After "headrace <name>", as the first help line shows it. */
@@ -34,4 +37,19 @@ export interface Command {
   readonly hidden?: boolean;
   /** @returns The exit code. */
   run(args: ParsedArguments, io: Io): Promise<number>;
+}
+
+/** Commands under one word: "headrace log read". */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
+  /** More help, below the commands. */
+  readonly notes?: readonly string[];
+  readonly hidden?: boolean;
+}
+
+/** The verb of a command, as errors say it. */
+export function actOf(command: Pick<Command, "name" | "act">): string {
+  return command.act ?? command.name;
 }

@@ -13,8 +13,9 @@ import { restartWay } from "./demo/restart-way.ts";
 import { serialWay } from "./demo/serial-way.ts";
 import { writeOrders } from "./demo/write-orders.ts";
 import { count } from "./format.ts";
-import { type Io, signalExitCode } from "./io.ts";
+import { signalExitCode } from "./io.ts";
 import { OptionValues } from "./option-values.ts";
+import { stoppable } from "./stoppable.ts";
 
 const DEFAULT_MESSAGES = 10_000;
 const DEFAULT_KEYS = 500;
@@ -44,13 +45,17 @@ export const demo: Command = {
     const messages = options.integer("messages", 1, MAX_MESSAGES) ?? DEFAULT_MESSAGES;
     const keys = options.integer("keys", 1, MAX_MESSAGES) ?? DEFAULT_KEYS;
     const json = args.flag("json");
-    return await stoppable(io, async (signal) => {
+    return await stoppable(io, async (signal, stoppedBy) => {
       const view = new DemoView(json ? { ...io.out, write: () => {} } : io.out, json);
       try {
         const result = await measure(messages, keys, view, signal);
         if (json) io.out.write(`${JSON.stringify(result, roundNumbers)}\n`);
         else view.report(result);
         return result.ok ? 0 : EXIT_FAILED;
+      } catch (error) {
+        const stopped = stoppedBy();
+        if (stopped !== undefined) return signalExitCode(stopped);
+        throw error;
       } finally {
         view.clear();
       }
@@ -61,25 +66,6 @@ export const demo: Command = {
 /** Three digits are more than was measured. */
 function roundNumbers(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
-}
-
-/** Runs until it ends or a signal comes; a second signal leaves at once. */
-async function stoppable(io: Io, act: (signal: AbortSignal) => Promise<number>): Promise<number> {
-  const stop = new AbortController();
-  let code = 0;
-  const unlisten = io.onSignal((signal) => {
-    if (code !== 0) io.exit(code);
-    code = signalExitCode(signal);
-    stop.abort();
-  });
-  try {
-    return await act(stop.signal);
-  } catch (error) {
-    if (code !== 0) return code;
-    throw error;
-  } finally {
-    unlisten();
-  }
 }
 
 async function measure(

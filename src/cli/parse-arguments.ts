@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Command, ParsedArguments } from "./command.ts";
+import { actOf, type Command, type ParsedArguments } from "./command.ts";
 import { usageError } from "./command-error.ts";
 
 /** Options that every command has. */
@@ -13,7 +13,7 @@ const COMMON = ["help", "version"];
  * @throws {CommandError} Naming the option, the rule and what was received.
  */
 export function parseArguments(command: Command, argv: readonly string[]): ParsedArguments {
-  const cannot = `Cannot ${command.name} as`;
+  const cannot = `Cannot ${actOf(command)} as`;
   const valued = new Map(
     command.options.map((option) => [option.name, option.value !== undefined]),
   );

@@ -58,6 +58,12 @@ export class RawRecords implements RecordBatch {
     return Math.floor(readI64(this.#bytes, this.#frames[index]! + 8) / 1000);
   }
 
+  /** 16 bytes, zeros for none. */
+  idAt(index: number): Uint8Array {
+    const frame = this.#frames[index]!;
+    return this.#bytes.subarray(frame + 16, frame + 32);
+  }
+
   headersAt(index: number): MessageHeaders {
     const frame = this.#frames[index]!;
     const end = this.#headersEnd(frame);

@@ -26,14 +26,14 @@ describe("main()", () => {
     expect(io.output.out).toBe(`${packageVersion}\n`);
   });
 
-  test.each(["demo", "run"])(
+  test.each(["demo", "run", "log create", "log append", "log read"])(
     "%s has --help and --version, whatever else is given",
     async (name) => {
       const help = fakeIo();
-      expect(await main([name, "--help"], help)).toBe(0);
+      expect(await main([...name.split(" "), "--help"], help)).toBe(0);
       expect(help.output.out).toContain(`Usage: headrace ${name}`);
       const shown = fakeIo();
-      expect(await main([name, "--version"], shown)).toBe(0);
+      expect(await main([...name.split(" "), "--version"], shown)).toBe(0);
       expect(shown.output.out).toBe(`${packageVersion}\n`);
     },
   );
@@ -45,8 +45,27 @@ describe("main()", () => {
     expect(io.output.out).toBe("");
   });
 
+  test.each(["--help", "-h", "help"])("log prints its commands for %s", async (flag) => {
+    const io = fakeIo();
+    expect(await main(["log", flag], io)).toBe(0);
+    expect(io.output.out).toContain("Usage: headrace log <command>");
+    expect(io.output.out).toContain("\n  append ");
+    const version = fakeIo();
+    expect(await main(["log", "--version"], version)).toBe(0);
+    expect(version.output.out).toBe(`${packageVersion}\n`);
+  });
+
+  test("log prints its commands on stderr and fails without one", async () => {
+    const io = fakeIo();
+    expect(await main(["log"], io)).toBe(2);
+    expect(io.output.err).toContain("Usage: headrace log <command>");
+    expect(io.output.out).toBe("");
+  });
+
   test.each([
-    [["nope"], 'Cannot start as the commands are demo and run: received "nope"'],
+    [["nope"], 'Cannot start as the commands are demo, run and log: received "nope"'],
+    [["log", "nope"], "Cannot start log as the commands are create, append"],
+    [["log", "read", "--nope"], 'by "headrace log read --help": received --nope'],
     [["demo", "--nope"], "received --nope"],
     [["demo", "extra"], 'Cannot demo as the call is "headrace demo [--messages'],
     [["demo", "--messages", "0"], "--messages must be a whole number from 1 to 1000000"],

@@ -14,6 +14,18 @@ export interface FakeIoOptions {
   readonly columns?: number;
   readonly cwd?: string;
   readonly env?: Record<string, string>;
+  /** What stdin gives, chunk by chunk. Default: nothing. */
+  readonly input?: readonly (string | Uint8Array)[] | AsyncIterable<Uint8Array>;
+  /** The reader of stdout leaves after so many writes. Default: it stays. */
+  readonly readerLeavesAfter?: number;
+}
+
+async function* chunksOf(
+  input: NonNullable<FakeIoOptions["input"]>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of input) {
+    yield typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+  }
 }
 
 /** @returns An Io whose screens are no terminals, unless told so. */
@@ -21,10 +33,15 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
   const output = { out: "", err: "" };
   const listeners = new Set<(signal: StopSignal) => void>();
   const exits: number[] = [];
+  let writes = 0;
+  const readerLeavesAfter = options.readerLeavesAfter ?? Number.POSITIVE_INFINITY;
   const screen = (name: "out" | "err"): Screen => ({
     write: (text) => {
-      output[name] += text;
+      if (name === "out" && writes++ >= readerLeavesAfter) return;
+      output[name] += typeof text === "string" ? text : new TextDecoder().decode(text);
     },
+    drained: async () => name === "err" || writes < readerLeavesAfter,
+    flushed: async () => {},
     isTerminal: options.terminal ?? false,
     colour: options.colour ?? false,
     columns: options.columns ?? 100,
@@ -32,6 +49,10 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
   return {
     output,
     exits,
+    input: {
+      isTerminal: options.terminal ?? false,
+      chunks: () => chunksOf(options.input ?? []),
+    },
     out: screen("out"),
     err: screen("err"),
     env: options.env ?? {},
