@@ -21,8 +21,8 @@ import { readI64, readU32, readU64, write64, writeU32 } from "./integers.ts";
 
 const INDEX_MAGIC = 0x31585248;
 const FOOTER_MAGIC = 0x46585248;
-const HEADER_BYTES = 16;
-const ENTRY_BYTES = 8;
+export const INDEX_HEADER_BYTES = 16;
+export const INDEX_ENTRY_BYTES = 8;
 const FOOTER_BYTES = 48;
 /** Bytes of log per entry, at least. */
 const SPACING_BYTES = 4096;
@@ -68,13 +68,13 @@ export class OffsetIndex {
   }
 
   encode(baseOffset: number, summary: SegmentSummary): Buffer {
-    const footer = HEADER_BYTES + this.#count * ENTRY_BYTES;
+    const footer = INDEX_HEADER_BYTES + this.#count * INDEX_ENTRY_BYTES;
     const bytes = Buffer.alloc(footer + FOOTER_BYTES);
     writeU32(bytes, 0, INDEX_MAGIC);
     write64(bytes, 4, baseOffset);
     writeU32(bytes, 12, crc32c(bytes, 0, 12));
     for (let entry = 0; entry < this.#count; entry++) {
-      const at = HEADER_BYTES + entry * ENTRY_BYTES;
+      const at = INDEX_HEADER_BYTES + entry * INDEX_ENTRY_BYTES;
       writeU32(bytes, at, this.#relative[entry]!);
       writeU32(bytes, at + 4, this.#position[entry]!);
     }
@@ -94,13 +94,13 @@ export class OffsetIndex {
     baseOffset: number,
   ): { index: OffsetIndex; summary: SegmentSummary } | undefined {
     const footer = bytes.length - FOOTER_BYTES;
-    if (footer < HEADER_BYTES || readU32(bytes, footer) !== FOOTER_MAGIC) return undefined;
+    if (footer < INDEX_HEADER_BYTES || readU32(bytes, footer) !== FOOTER_MAGIC) return undefined;
     if (readU32(bytes, footer + 44) !== crc32c(bytes, 0, footer + 44)) return undefined;
     if (readU32(bytes, 0) !== INDEX_MAGIC || readU64(bytes, 4) !== baseOffset) return undefined;
     const count = readU32(bytes, footer + 4);
-    if (HEADER_BYTES + count * ENTRY_BYTES !== footer) return undefined;
+    if (INDEX_HEADER_BYTES + count * INDEX_ENTRY_BYTES !== footer) return undefined;
     const index = new OffsetIndex();
-    for (let at = HEADER_BYTES; at < footer; at += ENTRY_BYTES) {
+    for (let at = INDEX_HEADER_BYTES; at < footer; at += INDEX_ENTRY_BYTES) {
       index.#push(readU32(bytes, at), readU32(bytes, at + 4));
     }
     const summary = {

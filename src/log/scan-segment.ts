@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { FileWindow } from "./file-window.ts";
 import { readFully } from "./files.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -10,8 +11,6 @@ import {
 } from "./format.ts";
 import { writeU32 } from "./integers.ts";
 import { OffsetIndex } from "./offset-index.ts";
-
-const WINDOW_BYTES = 1 << 20;
 
 /** What to walk, and what to hold against it. */
 export interface ScanPlan {
@@ -39,41 +38,12 @@ export interface Scan {
   readonly problem: string | undefined;
 }
 
-/** A moving view of a file. */
-class Window {
-  readonly #fd: number;
-  readonly #size: number;
-  #bytes: Buffer = Buffer.alloc(0);
-  #start = 0;
-
-  constructor(fd: number, size: number) {
-    this.#fd = fd;
-    this.#size = size;
-  }
-
-  /**
-   * `length` bytes at `position`, or undefined when the file ends earlier. Valid until the next
-   * call.
-   */
-  at(position: number, length: number): Buffer | undefined {
-    if (position + length > this.#size) return undefined;
-    if (position < this.#start || position + length > this.#start + this.#bytes.length) {
-      const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#size - position);
-      const fresh = Buffer.allocUnsafe(wanted);
-      this.#bytes = fresh.subarray(0, readFully(this.#fd, fresh, position));
-      this.#start = position;
-      if (this.#bytes.length < length) return undefined;
-    }
-    return this.#bytes.subarray(position - this.#start, position - this.#start + length);
-  }
-}
-
 /**
  * Walks the batches of a segment: magic, bounds, expected offset, epoch, checksum; stops at the
  * first that fails.
  */
 export function scanSegment(plan: ScanPlan): Scan {
-  const window = new Window(plan.fd, plan.size);
+  const window = new FileWindow(plan.fd, plan.size);
   const index = new OffsetIndex();
   let position = 0;
   let nextOffset = plan.baseOffset;
@@ -106,7 +76,7 @@ interface Expected {
 }
 
 /** The header of the batch at `position`, or what is wrong with it. */
-function goodBatch(window: Window, position: number, expected: Expected): BatchHeader | string {
+function goodBatch(window: FileWindow, position: number, expected: Expected): BatchHeader | string {
   const head = window.at(position, BATCH_HEADER_BYTES);
   if (head === undefined) return "a header that is cut off";
   const header = readBatchHeader(head, 0);
