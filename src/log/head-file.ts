@@ -13,8 +13,8 @@ import { readU64, write64 } from "./integers.ts";
 import { encodeSlot, newestSlot } from "./slots.ts";
 
 /** "HRH1" as a little-endian word. */
-const HEAD_MAGIC = 0x31485248;
-const SLOT_BYTES = 64;
+export const HEAD_MAGIC = 0x31485248;
+export const HEAD_SLOT_BYTES = 64;
 const BODY_BYTES = 40;
 
 /** Positions are in the active segment's file. */
@@ -36,7 +36,7 @@ export interface FoundHead {
 /** The newest state of a `head` file, or undefined when there is none. Reads only. */
 export function readHead(path: string): FoundHead | undefined {
   const bytes = readIfThere(path);
-  const slot = bytes && newestSlot(bytes, SLOT_BYTES, HEAD_MAGIC);
+  const slot = bytes && newestSlot(bytes, HEAD_SLOT_BYTES, HEAD_MAGIC);
   if (slot?.body.length !== BODY_BYTES) return undefined;
   return { sequence: slot.sequence, state: decode(slot.body) };
 }
@@ -50,7 +50,7 @@ export class HeadFile {
 
   constructor(path: string) {
     const bytes = readIfThere(path);
-    const slot = bytes && newestSlot(bytes, SLOT_BYTES, HEAD_MAGIC);
+    const slot = bytes && newestSlot(bytes, HEAD_SLOT_BYTES, HEAD_MAGIC);
     this.found = slot && slot.body.length === BODY_BYTES ? decode(slot.body) : undefined;
     this.#sequence = slot?.sequence ?? 0;
     this.#fd = openSync(path, bytes === undefined ? "w+" : "r+");
@@ -64,7 +64,7 @@ export class HeadFile {
     write64(body, 24, state.nextOffset);
     write64(body, 32, state.logStart);
     const sequence = this.#sequence + 1;
-    const at = (sequence % 2) * SLOT_BYTES;
+    const at = (sequence % 2) * HEAD_SLOT_BYTES;
     writeFully(this.#fd, encodeSlot(HEAD_MAGIC, { sequence, body }), at);
     this.#sequence = sequence;
   }

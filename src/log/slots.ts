@@ -38,6 +38,19 @@ export function newestSlot(bytes: Buffer, slotBytes: number, magic: number): Slo
   return first.sequence > second.sequence ? first : second;
 }
 
+/** How the two slots of a file's bytes are: "empty" has never been written. */
+export function slotStates(
+  bytes: Buffer,
+  slotBytes: number,
+  magic: number,
+): readonly ("empty" | "good" | "damaged")[] {
+  return [0, slotBytes].map((at) => {
+    const slot = bytes.subarray(at, at + slotBytes);
+    if (decodeSlot(slot, magic) !== undefined) return "good";
+    return slot.every((byte) => byte === 0) ? "empty" : "damaged";
+  });
+}
+
 function decodeSlot(slot: Buffer, magic: number): Slot | undefined {
   if (slot.length < SLOT_HEADER_BYTES || readU32(slot, 0) !== magic) return undefined;
   const end = SLOT_HEADER_BYTES + readU32(slot, 8);

@@ -23,6 +23,11 @@ export class IndexCheck {
     this.#entries = this.#decoded?.index.count ?? 0;
   }
 
+  /** Bytes that the segment had when it was sealed; undefined when the index does not say. */
+  get sealedBytes(): number | undefined {
+    return this.#decoded?.summary.logBytes;
+  }
+
   /** Batches come in the order of their positions. */
   batch({ position, header }: GoodBatch): void {
     if (this.#problem !== undefined || this.#entry >= this.#entries) return;
