@@ -26,6 +26,8 @@ export type {
   TopicOverrides,
 } from "../log/topic-options.ts";
 export type { FailedSegment, RemovedSegment, RetainReport } from "../log/topic-retention.ts";
+export { type VerifyOptions, type VerifyProgress, verifyLog } from "../log/verify-log.ts";
+export type * from "../log/verify-report.ts";
 
 const check: Validator = new Validator("use a log");
 

@@ -14,8 +14,8 @@ import { readU32, readU64, write64, writeU32 } from "./integers.ts";
 import { encodeSlot, newestSlot, SLOT_HEADER_BYTES } from "./slots.ts";
 
 /** "HRG1" as a little-endian word. */
-const GROUP_MAGIC = 0x31475248;
-const SLOT_BYTES = 16_384;
+export const GROUP_MAGIC = 0x31475248;
+export const GROUP_SLOT_BYTES = 16_384;
 const FIXED_BYTES = 24;
 /** UTF-16 units, as Kafka counts; at most three bytes each, so a slot always has room. */
 export const MAX_METADATA_LENGTH = 4096;
@@ -57,7 +57,7 @@ export function encodeOffset(sequence: number, value: GroupOffset): { bytes: Buf
   writeU32(body, 16, metadata.length);
   body.set(metadata, FIXED_BYTES);
   const bytes = encodeSlot(GROUP_MAGIC, { sequence, body });
-  return { bytes, at: (sequence % 2) * SLOT_BYTES };
+  return { bytes, at: (sequence % 2) * GROUP_SLOT_BYTES };
 }
 
 /**
@@ -71,7 +71,7 @@ export function readOffset(path: string): FoundOffset | undefined {
   const bytes = readIfThere(path);
   // An empty file was never written.
   if (bytes === undefined || bytes.every((byte) => byte === 0)) return undefined;
-  const slot = newestSlot(bytes, SLOT_BYTES, GROUP_MAGIC);
+  const slot = newestSlot(bytes, GROUP_SLOT_BYTES, GROUP_MAGIC);
   const value = slot && decode(slot.body);
   if (value === undefined) {
     // "No offset" would let a group that starts at the end skip messages.
@@ -83,7 +83,8 @@ export function readOffset(path: string): FoundOffset | undefined {
 }
 
 function decode(body: Buffer): GroupOffset | undefined {
-  if (body.length < FIXED_BYTES || body.length > SLOT_BYTES - SLOT_HEADER_BYTES) return undefined;
+  if (body.length < FIXED_BYTES || body.length > GROUP_SLOT_BYTES - SLOT_HEADER_BYTES)
+    return undefined;
   const end = FIXED_BYTES + readU32(body, 16);
   if (end !== body.length) return undefined;
   return {

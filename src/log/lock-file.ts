@@ -92,6 +92,12 @@ export class LockFile {
   }
 }
 
+/** Who holds the lock, or undefined when nobody alive does. Reads only. */
+export function livingHolder(path: string): LockHolder | undefined {
+  const holder = readHolder(path);
+  return holder !== undefined && isAlive(holder) ? holder : undefined;
+}
+
 /**
  * Removes what contenders for earlier locks of this name left behind: nobody can win with it any
  * more. For the holder only.

@@ -49,3 +49,34 @@ export interface SegmentReport {
   readonly batches: number;
   readonly records: number;
 }
+
+/** What the check of one partition found. */
+export interface PartitionReport {
+  readonly topic: string;
+  readonly partition: number;
+  readonly logStart: number;
+  /** Behind the last good batch. */
+  readonly logEnd: number;
+  readonly segments: readonly SegmentReport[];
+}
+
+/** Who writes to the log. */
+export interface LogWriter {
+  readonly pid: number;
+  readonly host: string;
+}
+
+/** What `verifyLog()` found. */
+export interface VerifyReport {
+  readonly directory: string;
+  /** Nothing is damaged. */
+  readonly ok: boolean;
+  /** Who had it open: the active segments were checked as far as they may be read. */
+  readonly writer: LogWriter | null;
+  readonly bytes: number;
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly partitions: readonly PartitionReport[];
+  readonly damages: readonly Damage[];
+}

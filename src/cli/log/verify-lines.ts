@@ -1,0 +1,88 @@
+import type { Damage, DamageKind, VerifyReport } from "../../adapters/log.ts";
+import { bytes, count, duration, plural } from "../format.ts";
+import type { Paint } from "../paint.ts";
+import { table } from "../table.ts";
+
+/** What the next open makes of damage without a loss. */
+const MENDED: Readonly<Partial<Record<DamageKind, string>>> = {
+  index: "built anew",
+  "time-index": "built anew",
+  "torn-tail": "cut off: no message in it was whole",
+  head: "written anew",
+  "group-offset": "written anew by the group's next commit",
+};
+
+/** What a person reads of a check. */
+export function verifyLines(report: VerifyReport, ms: number, paint: Paint): string[] {
+  const { damages, writer } = report;
+  const lost = damages.filter(({ loss }) => loss);
+  return [
+    ...(writer === null ? [] : [`Process ${writer.pid} on ${writer.host} writes here`]),
+    ...table(partitionRows(report, paint), ["left", "right", "right", "right", "right", "left"]),
+    "",
+    ...damages.flatMap((damage) => damageLines(damage, paint)),
+    checked(report, ms),
+    ...verdict(damages, lost, paint),
+  ];
+}
+
+function partitionRows(report: VerifyReport, paint: Paint): string[][] {
+  const heading = ["partition", "segments", "batches", "messages", "bytes", ""];
+  const rows = report.partitions.map(({ topic, partition, segments }) => {
+    const sum = (field: "batches" | "records" | "bytes"): number =>
+      segments.reduce((total, segment) => total + segment[field], 0);
+    const own = report.damages.filter(
+      (one) => one.topic === topic && one.partition === partition && one.kind !== "group-offset",
+    );
+    const state = own.length === 0 ? paint.green("ok") : stateOf(own, paint);
+    const counts = [segments.length, sum("batches"), sum("records")].map(count);
+    return [`${topic}#${partition}`, ...counts, bytes(sum("bytes")), state];
+  });
+  return [heading, ...rows];
+}
+
+function stateOf(damages: readonly Damage[], paint: Paint): string {
+  return damages.some(({ loss }) => loss) ? paint.red("damaged") : paint.yellow("to be mended");
+}
+
+function damageLines(damage: Damage, paint: Paint): string[] {
+  const { kind, file, problem, position, loss } = damage;
+  const size = damage.bytes === null ? "" : `, ${plural(damage.bytes, "byte")}`;
+  const where = position === null ? "" : `position ${position}${size}: `;
+  const after = loss ? lossOf(damage) : `at the next open ${MENDED[kind] ?? "mended"}`;
+  const colour = loss ? paint.red : paint.yellow;
+  return [colour(file), `  ${where}${problem}`, `  ${after}`, ""];
+}
+
+function lossOf({ kind, topic, partition, firstOffset, endOffset }: Damage): string {
+  const name = partition === null ? topic : `${topic}#${partition}`;
+  if (kind === "store") return "the log cannot be opened until this file is as it was";
+  if (kind === "description") return "the log cannot be opened until this file is as it was";
+  if (kind === "group-offset") return `the position of the group in ${name} is not known any more`;
+  if (firstOffset === null) return `messages of ${name} are missing`;
+  if (endOffset === null) return `messages of ${name} from offset ${firstOffset} on are lost`;
+  if (endOffset === firstOffset) return `no offset of ${name} is missing because of it`;
+  const last = endOffset - 1;
+  const offsets = last === firstOffset ? `offset ${last}` : `offsets ${firstOffset} to ${last}`;
+  return `${offsets} of ${name} cannot be read`;
+}
+
+function checked(report: VerifyReport, ms: number): string {
+  const what = [
+    plural(report.partitions.length, "partition"),
+    plural(report.segments, "segment"),
+    `${plural(report.batches, "batch").replace(/batchs$/, "batches")}`,
+    plural(report.records, "message"),
+    bytes(report.bytes),
+  ];
+  return `Checked ${what.join(", ")} in ${duration(ms)}`;
+}
+
+function verdict(damages: readonly Damage[], lost: readonly Damage[], paint: Paint): string[] {
+  if (damages.length === 0) return [`${paint.green("ok")}  nothing is damaged`];
+  const things = plural(damages.length, "thing").replace("things", "things");
+  if (lost.length === 0) {
+    return [`${paint.yellow("damaged")}  ${things}, nothing is lost: the next open mends it`];
+  }
+  return [`${paint.red("damaged")}  ${things}, ${count(lost.length)} with a loss`];
+}
