@@ -14,6 +14,7 @@ export type { AssignorName } from "../log/assignors.ts";
 export { type Log, openLog, type StoredOffset } from "../log/log.ts";
 export type * from "../log/log-events.ts";
 export type { FlushOptions, LogOptions, LogTopicOptions } from "../log/log-options.ts";
+export type { LogMaintenance, LogProcess, LogSegment } from "../log/maintenance.ts";
 export type { StoredBatch } from "../log/read-batches.ts";
 export type { Visibility } from "../log/reader-partition.ts";
 export { type StoredRecord, storedRecords } from "../log/stored-records.ts";

@@ -19,8 +19,8 @@ export function duration(ms: number): string {
 }
 
 /** A number and its noun: 1 message, 2 messages. */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export function plural(value: number, noun: string, many: string = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : many}`;
 }
 
 /** The filled and the empty part of a progress bar, together `width` characters. */

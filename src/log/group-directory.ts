@@ -19,6 +19,11 @@ export function groupDirectory(groups: string, groupId: string): string {
   return join(groups, `${hash}-${slugOf(groupId)}`);
 }
 
+/** The lock of whoever runs the group. */
+export function groupLockPath(groups: string, groupId: string): string {
+  return join(groupDirectory(groups, groupId), "LOCK");
+}
+
 /** Makes the group's directory unless it is there. It appears only when it is complete. */
 export function ensureGroupDirectory(groups: string, groupId: string): string {
   const path = groupDirectory(groups, groupId);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { GROUP_FILE, groupDirectory } from "./group-directory.ts";
+import { GROUP_FILE, groupDirectory, groupLockPath } from "./group-directory.ts";
 import { type FoundOffset, type GroupOffset, offsetFile, readOffset } from "./group-slot.ts";
 import { LockedGroup } from "./locked-group.ts";
 import { listNamedDirectories, sweepTemporary } from "./named-directory.ts";
@@ -44,6 +44,11 @@ export class GroupOffsets {
   /** All that the group has stored, by partition. @throws {CorruptLogError} As `get()`. */
   all(groupId: string): ReadonlyMap<number, FoundOffset> {
     return readGroup(groupDirectory(this.#directory, groupId));
+  }
+
+  /** The lock of whoever runs the group. */
+  lockPath(groupId: string): string {
+    return groupLockPath(this.#directory, groupId);
   }
 
   /**

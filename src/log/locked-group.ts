@@ -1,20 +1,20 @@
 import { Buffer } from "node:buffer";
-import { closeSync, fdatasync, fdatasyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../types.ts";
-import { replaceFile, syncDirectory, TEMPORARY, writeFully } from "./files.ts";
-import { ensureGroupDirectory } from "./group-directory.ts";
+import { replaceFile, writeFully } from "./files.ts";
+import { ensureGroupDirectory, groupLockPath } from "./group-directory.ts";
 import { encodeOffset, type GroupOffset, offsetFile } from "./group-slot.ts";
 import { LockFile, sweepContenders } from "./lock-file.ts";
 import { inBackground, logClock } from "./log-clock.ts";
+import { removeNamedDirectory } from "./named-directory.ts";
 import { readGroup } from "./read-group.ts";
 
 /** Time until what was stored is synced. */
 const SYNC_INTERVAL_MS = 1000;
 /** Time between signs of life in the lock. */
 const HEARTBEAT_MS = 5000;
-const LOCK = "LOCK";
 
 interface Stored {
   readonly sequence: number;
@@ -48,7 +48,7 @@ export class LockedGroup {
   constructor(groups: string, groupId: string, rule: string, clock: Clock = logClock) {
     this.#clock = clock;
     this.#directory = ensureGroupDirectory(groups, groupId);
-    const path = join(this.#directory, LOCK);
+    const path = groupLockPath(groups, groupId);
     this.#lock = new LockFile(path, rule);
     try {
       sweepContenders(path);
@@ -110,14 +110,7 @@ export class LockedGroup {
 
   /** Removes all that the group has stored in this topic, and gives it back. */
   remove(): void {
-    if (this.held) {
-      // Away as a whole first, so that nobody finds half of it.
-      const gone = `${this.#directory}.removed${TEMPORARY}`;
-      rmSync(gone, { recursive: true, force: true });
-      renameSync(this.#directory, gone);
-      syncDirectory(join(this.#directory, ".."));
-      rmSync(gone, { recursive: true });
-    }
+    if (this.held) removeNamedDirectory(this.#directory);
     this.#dirty.clear();
     this.release();
   }

@@ -8,7 +8,12 @@ import { LockFile, sweepContenders } from "./lock-file.ts";
 import { inBackground, logClock } from "./log-clock.ts";
 import { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions, TopicRequest } from "./log-options.ts";
-import { listNamedDirectories, sweepTemporary, writeJson } from "./named-directory.ts";
+import {
+  listNamedDirectories,
+  removeNamedDirectory,
+  sweepTemporary,
+  writeJson,
+} from "./named-directory.ts";
 import type { ReadableStore } from "./readable.ts";
 import { Retention } from "./retention.ts";
 import { checkFormat, FORMAT_VERSION, readStoreJson, STORE_FILE } from "./store-json.ts";
@@ -108,6 +113,23 @@ export class LogStore implements ReadableStore {
     this.#retention.soon();
     if (changed) tellLocalWrite(this.#topicsDirectory);
     return topic;
+  }
+
+  /**
+   * Removes a topic with all that is in it.
+   *
+   * @throws {LogError} When there is no such topic, or another writer has taken over.
+   */
+  deleteTopic(name: string): void {
+    const topic = this.topic(name);
+    if (topic === undefined || !this.#fence()) {
+      const received = topic === undefined ? name : `${name}, and another process has taken over`;
+      throw new LogError(`Cannot delete a topic as it must exist here: received ${received}`);
+    }
+    this.#topics.delete(name);
+    topic.abandon();
+    removeNamedDirectory(topic.directory);
+    tellLocalWrite(this.#topicsDirectory);
   }
 
   /** Nobody else changes anything here. */

@@ -17,10 +17,19 @@ import {
 import { appendTo, type WriterShare } from "./log-sink.ts";
 import type { ReaderShare } from "./log-source.ts";
 import { LogStore } from "./log-store.ts";
+import {
+  deleteGroupIn,
+  groupProcessIn,
+  type LogMaintenance,
+  type LogProcess,
+  type LogSegment,
+  segmentsIn,
+} from "./maintenance.ts";
 import type { StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition, ReadableTopic } from "./readable.ts";
 import type { Visibility } from "./reader-partition.ts";
 import { ReaderStore } from "./reader-store.ts";
+import { partitionDirectory } from "./segment-names.ts";
 import type { TopicOverrides } from "./topic-options.ts";
 import type { RetainReport } from "./topic-retention.ts";
 import { watchTopic } from "./watch-topic.ts";
@@ -33,7 +42,7 @@ export interface StoredOffset {
 }
 
 /** An open log. Methods reject with ClosedError after `close()`. */
-export interface Log extends AsyncDisposable {
+export interface Log extends AsyncDisposable, LogMaintenance {
   /** Topic names with partition counts. */
   topics(): Promise<{ readonly topic: string; readonly partitions: number }[]>;
   /**
@@ -262,6 +271,25 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
 
   async offsetForTime(): Promise<number | null> {
     throw new NotSupportedError("offsetForTime()");
+  }
+
+  async segments(topic: string, partition: number): Promise<LogSegment[]> {
+    this.#partition(topic, partition);
+    return segmentsIn(partitionDirectory(this.#topic(topic).directory, partition));
+  }
+
+  async groupProcess(groupId: string, topic: string): Promise<LogProcess | null> {
+    return groupProcessIn(this.#topic(topic), groupId);
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    this.writer.deleteTopic(topic);
+  }
+
+  async deleteGroup(groupId: string, topic?: string): Promise<string[]> {
+    this.store.refresh();
+    const topics = topic === undefined ? this.store.topics() : [this.#topic(topic)];
+    return deleteGroupIn(topics, groupId);
   }
 
   close(): Promise<void> {

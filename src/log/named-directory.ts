@@ -37,6 +37,15 @@ export function createNamedDirectory(
   return path;
 }
 
+/** Removes a directory: away as a whole first, so that nobody finds half of it. */
+export function removeNamedDirectory(path: string): void {
+  const gone = `${path}.removed${TEMPORARY}`;
+  rmSync(gone, { recursive: true, force: true });
+  renameSync(path, gone);
+  syncDirectory(dirname(path));
+  rmSync(gone, { recursive: true });
+}
+
 /** The readable part of a directory's name. */
 export function slugOf(name: string): string {
   return name

@@ -1,8 +1,14 @@
 /** Names of a segment's files: its base offset in 20 digits, and what is in them. */
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 
 const NAME_DIGITS = 20;
 const LOG_NAME = /^(\d{20})\.log$/;
+
+/** Where the files of a partition are, in the directory of its topic. */
+export function partitionDirectory(topicDirectory: string, partition: number): string {
+  return join(topicDirectory, "partitions", String(partition));
+}
 
 /** Name of the `.log` file. */
 export function segmentName(baseOffset: number): string {

@@ -101,6 +101,14 @@ export class TopicLog implements TopicFacts, ReadableTopic {
     return grows;
   }
 
+  /** Closes its files for good, without a sync: it is about to be removed. */
+  abandon(): void {
+    for (const partition of this.partitions) {
+      partition.refuse("the topic is deleted");
+      partition.close();
+    }
+  }
+
   #openPartitions(): void {
     const { name: topic, partitions } = this.#json;
     for (let partition = this.partitions.length; partition < partitions; partition++) {

@@ -1,3 +1,5 @@
+import type { LogProcess } from "./maintenance.ts";
+
 /** What is damaged. */
 export type DamageKind =
   /** `store.json`: without it no log can be opened. */
@@ -60,19 +62,13 @@ export interface PartitionReport {
   readonly segments: readonly SegmentReport[];
 }
 
-/** Who writes to the log. */
-export interface LogWriter {
-  readonly pid: number;
-  readonly host: string;
-}
-
 /** What `verifyLog()` found. */
 export interface VerifyReport {
   readonly directory: string;
   /** Nothing is damaged. */
   readonly ok: boolean;
   /** Who had it open: the active segments were checked as far as they may be read. */
-  readonly writer: LogWriter | null;
+  readonly writer: LogProcess | null;
   readonly bytes: number;
   readonly segments: number;
   readonly batches: number;

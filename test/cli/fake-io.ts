@@ -16,6 +16,8 @@ export interface FakeIoOptions {
   readonly env?: Record<string, string>;
   /** What stdin gives, chunk by chunk. Default: nothing. */
   readonly input?: readonly (string | Uint8Array)[] | AsyncIterable<Uint8Array>;
+  /** Called with all of stdout so far after each write to it. */
+  readonly onOutput?: (out: string) => void;
   /** The reader of stdout leaves after so many writes. Default: it stays. */
   readonly readerLeavesAfter?: number;
 }
@@ -39,6 +41,7 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
     write: (text) => {
       if (name === "out" && writes++ >= readerLeavesAfter) return;
       output[name] += typeof text === "string" ? text : new TextDecoder().decode(text);
+      if (name === "out") options.onOutput?.(output.out);
     },
     drained: async () => name === "err" || writes < readerLeavesAfter,
     flushed: async () => {},

@@ -70,9 +70,9 @@ export function requiredTopic(act: string, args: ParsedArguments): string {
   throw usageError(`Cannot ${act} as a topic is required: received none`);
 }
 
-/** Opens the log to read, does something with it, and closes it. */
+/** Opens the log to read beside whoever writes it, does something with it, and closes it. */
 export async function withReader<R>(path: string, act: (log: Log) => Promise<R>): Promise<R> {
-  return await withLog(await openLog(path), act);
+  return await withLog(await openLog(path, { readOnly: true }), act);
 }
 
 /** Opens the log to write. @throws {LogError} When another process writes there. */

@@ -1,6 +1,5 @@
 import type { Log } from "../../adapters/log.ts";
-import type { Command, OptionSpec, ParsedArguments } from "../command.ts";
-import { usageError } from "../command-error.ts";
+import type { Command, ParsedArguments } from "../command.ts";
 import { bar, count, plural } from "../format.ts";
 import { type Io, signalExitCode } from "../io.ts";
 import { OptionValues } from "../option-values.ts";
@@ -16,26 +15,19 @@ import {
   TOPIC_OPTION,
   withReader,
 } from "./log-directory.ts";
+import {
+  checkOffsets,
+  formatOf,
+  maxMessagesOf,
+  POSITION_NOTES,
+  PRINT_OPTIONS,
+} from "./message-options.ts";
 import { offsetOf, type Position, parsePosition } from "./position.ts";
 import { printMessages } from "./print-messages.ts";
 import type { RecordFormat } from "./record-text.ts";
 
 const PLAIN_EVERY_MS = 5000;
 const BAR_COLUMNS = 20;
-
-/** Options of commands that print messages. */
-export const PRINT_OPTIONS: readonly OptionSpec[] = [
-  { name: "max-messages", value: "N", help: "stop after so many messages" },
-  { name: "key-separator", value: "S", help: "print KEY S VALUE" },
-  { name: "json", help: "print one JSON object per message" },
-];
-
-/** What a person may give as a position. */
-export const POSITION_NOTES: readonly string[] = [
-  "P is earliest, latest, an offset, -N (N messages before the end), a time such as",
-  "2030-01-31T12:00 (local; with Z: UTC) or an age such as 90s, 15m, 2h, 1d. A time means the first",
-  "message that was appended then or later.",
-];
 
 /** `headrace log read`. */
 export const read: Command = {
@@ -91,46 +83,11 @@ function readOptions(args: ParsedArguments): ReadOptions {
   };
 }
 
-/** Most messages to print; Infinity when nobody says so. */
-export function maxMessagesOf(values: OptionValues): number {
-  return values.integer("max-messages", 1, Number.MAX_SAFE_INTEGER) ?? Number.POSITIVE_INFINITY;
-}
-
-/** How messages are printed. */
-export function formatOf(act: string, args: ParsedArguments): RecordFormat {
-  const json = args.flag("json");
-  const keySeparator = args.text("key-separator");
-  if (json && keySeparator !== undefined) {
-    throw usageError(`Cannot ${act} as --json prints keys itself: received --key-separator`);
-  }
-  return { json, keySeparator };
-}
-
 /** One partition's part of what is asked for. */
-export interface Range {
+interface Range {
   readonly partition: number;
   readonly from: number;
   readonly until: number;
-}
-
-/**
- * Offsets of a position differ between partitions, so a plain offset needs one partition.
- *
- * @throws {CommandError}
- */
-export function checkOffsets(
-  act: string,
-  topic: string,
-  partitions: number,
-  positions: Readonly<Record<string, Position>>,
-): void {
-  for (const [name, { kind }] of Object.entries(positions)) {
-    if (kind !== "offset" || partitions === 1) continue;
-    throw usageError(
-      `Cannot ${act} as ${name} with an offset needs --partition: ` +
-        `received ${topic} with ${partitions} partitions`,
-    );
-  }
 }
 
 async function rangesOf(log: Log, options: ReadOptions): Promise<Range[]> {

@@ -71,7 +71,7 @@ function checked(report: VerifyReport, ms: number): string {
   const what = [
     plural(report.partitions.length, "partition"),
     plural(report.segments, "segment"),
-    `${plural(report.batches, "batch").replace(/batchs$/, "batches")}`,
+    plural(report.batches, "batch", "batches"),
     plural(report.records, "message"),
     bytes(report.bytes),
   ];
@@ -80,9 +80,9 @@ function checked(report: VerifyReport, ms: number): string {
 
 function verdict(damages: readonly Damage[], lost: readonly Damage[], paint: Paint): string[] {
   if (damages.length === 0) return [`${paint.green("ok")}  nothing is damaged`];
-  const things = plural(damages.length, "thing").replace("things", "things");
+  const places = `in ${plural(damages.length, "place")}`;
   if (lost.length === 0) {
-    return [`${paint.yellow("damaged")}  ${things}, nothing is lost: the next open mends it`];
+    return [`${paint.yellow("damaged")}  ${places}, nothing is lost: the next open mends it`];
   }
-  return [`${paint.red("damaged")}  ${things}, ${count(lost.length)} with a loss`];
+  return [`${paint.red("damaged")}  ${places}, ${count(lost.length)} with a loss`];
 }
