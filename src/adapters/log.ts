@@ -11,6 +11,7 @@ import { Validator } from "../validate.ts";
 
 export type { TornTail } from "../log/active-segment.ts";
 export type { AssignorName } from "../log/assignors.ts";
+export type { OffsetToCommit } from "../log/commit-offsets.ts";
 export { type Log, openLog, type StoredOffset } from "../log/log.ts";
 export type * from "../log/log-events.ts";
 export type { FlushOptions, LogOptions, LogTopicOptions } from "../log/log-options.ts";

@@ -2,8 +2,8 @@ import { mkdirSync, realpathSync } from "node:fs";
 import { ClosedError, LogError, NotSupportedError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
 import type { Clock } from "../types.ts";
+import { commitOffsets, type OffsetToCommit } from "./commit-offsets.ts";
 import { errorCode } from "./files.ts";
-import { MAX_METADATA_LENGTH } from "./group-slot.ts";
 import type { LogListeners } from "./log-events.ts";
 import {
   conflict,
@@ -95,11 +95,7 @@ export interface Log extends AsyncDisposable, LogMaintenance {
    *
    * @throws {LogError} When it has a member, naming the process.
    */
-  commit(
-    groupId: string,
-    topic: string,
-    offsets: readonly { partition: number; offset: number; metadata?: string }[],
-  ): Promise<void>;
+  commit(groupId: string, topic: string, offsets: readonly OffsetToCommit[]): Promise<void>;
   /**
    * Removes now what the retention options of topics say is over. That also happens by itself, every
    * second and when a segment is sealed.
@@ -236,33 +232,9 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
     });
   }
 
-  async commit(
-    groupId: string,
-    topic: string,
-    offsets: readonly { partition: number; offset: number; metadata?: string }[],
-  ): Promise<void> {
-    const { groups } = this.#topic(topic);
-    for (const { partition, offset, metadata = "" } of offsets) {
-      this.#partition(topic, partition);
-      if (!Number.isSafeInteger(offset) || offset < 0) {
-        throw new RangeError(`Cannot commit as offsets are integers >= 0: received ${offset}`);
-      }
-      if (metadata.length > MAX_METADATA_LENGTH) {
-        throw new RangeError(
-          `Cannot commit as metadata must not exceed ${MAX_METADATA_LENGTH} units: ` +
-            `received ${metadata.length}`,
-        );
-      }
-    }
-    const group = groups.lock(groupId, `Cannot commit as group ${groupId} must have no member`);
-    try {
-      for (const { partition, offset, metadata = "" } of offsets) {
-        const generation = group.get(partition)?.generation ?? 0;
-        group.set(partition, { offset, metadata, generation });
-      }
-    } finally {
-      group.release();
-    }
+  async commit(groupId: string, topic: string, offsets: readonly OffsetToCommit[]): Promise<void> {
+    for (const { partition } of offsets) this.#partition(topic, partition);
+    commitOffsets(this.#topic(topic), groupId, offsets);
   }
 
   async retain(options: { topic?: string; dryRun?: boolean } = {}): Promise<RetainReport> {
