@@ -120,7 +120,7 @@ describe("openLog() with readOnly", () => {
 
   test("visibility synced sees no more than the disk has", async () => {
     const directory = temporaryDirectory();
-    const options: LogOptions = { topics: { t: { partitions: 1 } }, syncIntervalMs: 1000 };
+    const options: LogOptions = { topics: { t: { partitions: 1 } }, syncIntervalMs: 3_600_000 };
     const writer = await openLog(directory, options);
     await writer.append("t", 0, numbered(0, 2));
     const synced = await openAt(directory, { readOnly: true, visibility: "synced" });
