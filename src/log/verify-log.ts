@@ -123,6 +123,7 @@ class LogCheck {
   #checkTopics(): FoundPartition[] {
     const parent = join(this.#root, "topics");
     const names = directoriesIn(parent).filter((name) => !name.endsWith(TEMPORARY));
+    names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     return names.flatMap((name) => {
       const directory = join(parent, name);
       const path = join(directory, TOPIC_FILE);

@@ -1,7 +1,9 @@
-import type { Damage, DamageKind, VerifyReport } from "../../adapters/log.ts";
-import { bytes, count, duration, plural } from "../format.ts";
+import type { Damage, DamageKind, VerifyProgress, VerifyReport } from "../../adapters/log.ts";
+import { bar, bytes, count, duration, plural } from "../format.ts";
 import type { Paint } from "../paint.ts";
 import { table } from "../table.ts";
+
+const BAR_COLUMNS = 20;
 
 /** What the next open makes of damage without a loss. */
 const MENDED: Readonly<Partial<Record<DamageKind, string>>> = {
@@ -11,6 +13,12 @@ const MENDED: Readonly<Partial<Record<DamageKind, string>>> = {
   head: "written anew",
   "group-offset": "written anew by the group's next commit",
 };
+
+/** The status line of a check that goes on. */
+export function verifyProgress({ bytes: done, totalBytes, file }: VerifyProgress): string {
+  const [filled, empty] = bar(done / Math.max(1, totalBytes), BAR_COLUMNS);
+  return `verify  ${filled}${empty}  ${bytes(done)} of ${bytes(totalBytes)}  ${file}`;
+}
 
 /** What a person reads of a check. */
 export function verifyLines(report: VerifyReport, ms: number, paint: Paint): string[] {

@@ -1,16 +1,14 @@
 import { type VerifyReport, verifyLog } from "../../adapters/log.ts";
 import type { Command } from "../command.ts";
 import { EXIT_FAILED } from "../command-error.ts";
-import { bar, bytes } from "../format.ts";
 import { type Io, signalExitCode } from "../io.ts";
 import { paintFor } from "../paint.ts";
 import { StatusLine } from "../status-line.ts";
 import { stoppable } from "../stoppable.ts";
 import { existingLogPath, LOG_OPTION } from "./log-directory.ts";
-import { verifyLines } from "./verify-lines.ts";
+import { verifyLines, verifyProgress } from "./verify-lines.ts";
 
 const PLAIN_EVERY_MS = 5000;
-const BAR_COLUMNS = 20;
 
 /** `headrace log verify`. */
 export const verify: Command = {
@@ -50,12 +48,7 @@ async function withProgress(path: string, io: Io, signal: AbortSignal): Promise<
   try {
     return await verifyLog(path, {
       signal,
-      onProgress({ bytes: done, totalBytes, file }) {
-        status.update(() => {
-          const [filled, empty] = bar(done / Math.max(1, totalBytes), BAR_COLUMNS);
-          return `verify  ${filled}${empty}  ${bytes(done)} of ${bytes(totalBytes)}  ${file}`;
-        });
-      },
+      onProgress: (progress) => status.update(() => verifyProgress(progress)),
     });
   } finally {
     status.clear();
