@@ -6,6 +6,7 @@ import { describe } from "./log/describe.ts";
 import { groups } from "./log/groups.ts";
 import { offsets } from "./log/offsets.ts";
 import { read } from "./log/read.ts";
+import { retain } from "./log/retain.ts";
 import { tail } from "./log/tail.ts";
 import { topics } from "./log/topics.ts";
 import { verify } from "./log/verify.ts";
@@ -17,6 +18,7 @@ export const log: CommandGroup = {
   commands: [
     ...[create, append, read, tail],
     ...[topics, describe, verify],
-    ...[groups, offsets, deleteCommand],
+    ...[groups, offsets],
+    ...[retain, deleteCommand],
   ],
 };

@@ -19,6 +19,10 @@ export class OptionValues {
     throw usageError(`${this.#cannot} --${name} is required: received nothing`);
   }
 
+  text(name: string): string | undefined {
+    return this.#args.text(name);
+  }
+
   /** A whole number inside [min, max], or undefined when the option was not given. */
   integer(name: string, min: number, max: number): number | undefined {
     const text = this.#args.text(name);

@@ -24,6 +24,7 @@ import {
   type LogProcess,
   type LogSegment,
   segmentsIn,
+  topicOptionsIn,
 } from "./maintenance.ts";
 import type { StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition, ReadableTopic } from "./readable.ts";
@@ -248,6 +249,10 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
   async segments(topic: string, partition: number): Promise<LogSegment[]> {
     this.#partition(topic, partition);
     return segmentsIn(partitionDirectory(this.#topic(topic).directory, partition));
+  }
+
+  async topicOptions(topic: string): Promise<TopicOverrides> {
+    return topicOptionsIn(this.#topic(topic));
   }
 
   async groupProcess(groupId: string, topic: string): Promise<LogProcess | null> {

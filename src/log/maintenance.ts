@@ -1,5 +1,5 @@
 /** What tools ask of a log beside reading and writing: what there is, and that it goes. */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import { readHead } from "./head-file.ts";
@@ -7,6 +7,8 @@ import { livingHolder } from "./lock-file.ts";
 import type { LockedGroup } from "./locked-group.ts";
 import type { ReadableTopic } from "./readable.ts";
 import { listSegments, segmentName } from "./segment-names.ts";
+import { checkedTopicJson, TOPIC_FILE } from "./topic-json.ts";
+import type { TopicOverrides } from "./topic-options.ts";
 
 /** A process that holds a lock. */
 export interface LogProcess {
@@ -30,6 +32,8 @@ export interface LogSegment {
 export interface LogMaintenance {
   /** Segments of a partition, oldest first, read from disk. */
   segments(topic: string, partition: number): Promise<LogSegment[]>;
+  /** What is stored with a topic; the log's options hold for the rest. */
+  topicOptions(topic: string): Promise<TopicOverrides>;
   /** Where the members of a group are that reads the topic; null when it does not run. */
   groupProcess(groupId: string, topic: string): Promise<LogProcess | null>;
   /**
@@ -63,6 +67,12 @@ export function segmentsIn(directory: string): LogSegment[] {
     const bytes = sealed ? size : writtenBytes;
     return { file, baseOffset, nextOffset: bases[at + 1] ?? nextOffset, bytes, sealed };
   });
+}
+
+/** See `LogMaintenance.topicOptions()`. */
+export function topicOptionsIn({ directory, name }: ReadableTopic): TopicOverrides {
+  const json = JSON.parse(readFileSync(join(directory, TOPIC_FILE), "utf8")) as { name: string };
+  return checkedTopicJson({ path: directory, json: { ...json, name } }).options ?? {};
 }
 
 /** See `LogMaintenance.groupProcess()`. */

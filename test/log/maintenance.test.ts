@@ -46,6 +46,18 @@ describe("Log.segments()", () => {
   });
 });
 
+describe("Log.topicOptions()", () => {
+  test("gives what is stored with a topic, and nothing else", async () => {
+    const options = { retention: { maxAgeMs: 5000 }, segment: { bytes: 2048 } };
+    await writer.createTopic("c", 1, options);
+    for (const log of [reader, writer]) {
+      expect(await log.topicOptions("c")).toEqual(options);
+      expect(await log.topicOptions("a")).toEqual({});
+    }
+    await expect(reader.topicOptions("d")).rejects.toThrow("the topic must exist");
+  });
+});
+
 describe("Log.groupProcess()", () => {
   test("says where a group runs", async () => {
     await reader.commit("g", "a", [{ partition: 0, offset: 0 }]);

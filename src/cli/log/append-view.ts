@@ -1,3 +1,4 @@
+import type { Log } from "../../adapters/log.ts";
 import { duration, plural, rate } from "../format.ts";
 import type { Io } from "../io.ts";
 import { RateMeter } from "../run/rate-meter.ts";
@@ -22,7 +23,10 @@ export class AppendView {
   readonly #rates: RateMeter = new RateMeter();
   readonly #startedAt: number = performance.now();
   readonly #written = new Map<number, Written>();
+  /** The next new offset by partition: what lies below it was there already. */
+  readonly #next = new Map<number, number>();
   #count = 0;
+  #duplicates = 0;
 
   constructor(io: Io, topic: string) {
     this.#io = io;
@@ -39,8 +43,24 @@ export class AppendView {
     this.#status.print(line);
   }
 
+  /** Looks where the topic ends before anything is appended. */
+  async begin(log: Log): Promise<void> {
+    const topics = await log.topics();
+    const count = topics.find(({ topic }) => topic === this.#topic)?.partitions ?? 0;
+    for (let partition = 0; partition < count; partition++) {
+      this.#next.set(partition, (await log.bounds(this.#topic, partition)).logEnd);
+    }
+  }
+
   appended(results: readonly { partition: number; offset: number | undefined }[]): void {
     for (const { partition, offset = -1 } of results) {
+      // A record whose id is known answers with the offset of the first one.
+      if (offset < (this.#next.get(partition) ?? 0)) {
+        this.#duplicates++;
+        continue;
+      }
+      this.#next.set(partition, offset + 1);
+      this.#count++;
       const known = this.#written.get(partition);
       this.#written.set(partition, {
         partition,
@@ -49,7 +69,6 @@ export class AppendView {
         lastOffset: Math.max(known?.lastOffset ?? offset, offset),
       });
     }
-    this.#count += results.length;
     const perSecond = this.#rates.measure(this.#count);
     this.#status.update(() => `${plural(this.#count, "message")} appended  ${rate(perSecond)}`);
   }
@@ -62,7 +81,8 @@ export class AppendView {
     this.#status.clear();
     const ms = Math.round(performance.now() - this.#startedAt);
     const partitions = [...this.#written.values()].sort((a, b) => a.partition - b.partition);
-    const result = { topic: this.#topic, appended: this.#count, ms, partitions };
+    const counts = { appended: this.#count, duplicates: this.#duplicates };
+    const result = { topic: this.#topic, ...counts, ms, partitions };
     const lines = json ? [JSON.stringify(result)] : this.#lines(partitions, ms);
     this.#io.out.write(`${lines.join("\n")}\n`);
   }
@@ -77,6 +97,9 @@ export class AppendView {
     const what = `${plural(this.#count, "message")} to ${this.#topic}`;
     return [
       `Appended ${what} in ${speed}`,
+      ...(this.#duplicates === 0
+        ? []
+        : [`  ${plural(this.#duplicates, "message")} with a known id left out`]),
       ...(rows.length === 0 ? [] : table(rows, ["left", "right", "left"])),
     ];
   }

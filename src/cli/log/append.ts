@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import { log as logClient } from "../../adapters/log.ts";
+import { type Log, log as logClient } from "../../adapters/log.ts";
 import { createProducer, type Producer, type ProducerRecord } from "../../index.ts";
 import type { Command, ParsedArguments } from "../command.ts";
 import { CommandError, explainError, usageError } from "../command-error.ts";
@@ -21,6 +21,7 @@ import { type RecordInput, recordFromJson } from "./record-json.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 const FORMATS = ["lines", "json"] as const;
+const ACKNOWLEDGE = ["buffered", "written", "synced"] as const;
 const DEFAULT_BATCH_MESSAGES = 1000;
 const MAX_BATCH_MESSAGES = 100_000;
 
@@ -31,6 +32,7 @@ interface AppendOptions {
   readonly key: string | undefined;
   readonly keySeparator: string | undefined;
   readonly batchMessages: number;
+  readonly acknowledge: (typeof ACKNOWLEDGE)[number] | undefined;
 }
 
 /** `headrace log append`. */
@@ -52,6 +54,11 @@ export const append: Command = {
       value: "N",
       help: `most messages written together (${DEFAULT_BATCH_MESSAGES})`,
     },
+    {
+      name: "acknowledge",
+      value: "A",
+      help: "what an append waits for: buffered, written or synced (written)",
+    },
     { name: "json", help: "print what was done as one JSON object" },
   ],
   notes: [
@@ -63,7 +70,8 @@ export const append: Command = {
   async run(args, io) {
     const options = readOptions(args);
     const path = logPath("append", args, io.cwd);
-    return await withWriter(path, async (log) => {
+    const { acknowledge } = options;
+    const work = async (log: Log): Promise<number> => {
       const known = await log.topics();
       const view = new AppendView(io, options.topic);
       if (!known.some(({ topic }) => topic === options.topic)) {
@@ -71,6 +79,7 @@ export const append: Command = {
         view.note(`Made ${options.topic} with 1 partition`);
       }
       if (io.input.isTerminal) view.note("Each line is a message; Ctrl-D ends");
+      await view.begin(log);
       const producer = createProducer({ sink: logClient(log), logger: false });
       try {
         return await stoppable(io, async (signal, stoppedBy) => {
@@ -83,7 +92,8 @@ export const append: Command = {
         view.clear();
         await producer.close();
       }
-    });
+    };
+    return await withWriter(path, io, work, acknowledge === undefined ? {} : { acknowledge });
   },
 };
 
@@ -97,6 +107,7 @@ function readOptions(args: ParsedArguments): AppendOptions {
     keySeparator: args.text("key-separator"),
     batchMessages:
       values.integer("batch-messages", 1, MAX_BATCH_MESSAGES) ?? DEFAULT_BATCH_MESSAGES,
+    acknowledge: values.oneOf("acknowledge", ACKNOWLEDGE),
   };
   const given = ["key", "key-separator"].filter((name) => args.text(name) !== undefined);
   if (given.length > 1 || (given.length > 0 && options.format === "json")) {

@@ -61,7 +61,7 @@ async function deleteTopic(path: string, args: ParsedArguments, io: Io): Promise
   const groups = plural(facts.groups.length, "group");
   const question = `Delete ${topic} with ${messages} and the offsets of ${groups}?`;
   if (!(await confirm("delete", question, args.flag("yes"), io))) return kept(io);
-  await withWriter(path, (log) => log.deleteTopic(topic));
+  await withWriter(path, io, (log) => log.deleteTopic(topic));
   const result = { topic, messages: facts.messages, groups: facts.groups.length };
   tell(args, io, result, `Deleted ${topic} with ${messages} and the offsets of ${groups}`);
   return 0;

@@ -34,11 +34,21 @@ function topicLines(topic: DescribedTopic, style: DescribeStyle): string[] {
   ];
   return [
     `${style.paint.bold(topic.topic)}  ${sizes.join(", ")}`,
+    ...storedLines(topic.options),
     ...groups.flatMap(({ groupId, process }) =>
       process === null ? [] : [`${INDENT}${groupId} runs in process ${process.pid}`],
     ),
     ...partitions.flatMap((partition) => ["", ...partitionLines(partition, style)]),
   ];
+}
+
+/** Options as they are named in code: retention.maxAgeMs 60000. */
+function storedLines(options: DescribedTopic["options"]): string[] {
+  return Object.entries(options).flatMap(([name, members]) =>
+    members === null
+      ? [`${INDENT}${name} off`]
+      : Object.entries(members).map(([member, value]) => `${INDENT}${name}.${member} ${value}`),
+  );
 }
 
 function partitionLines(partition: DescribedPartition, style: DescribeStyle): string[] {

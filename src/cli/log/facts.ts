@@ -1,4 +1,4 @@
-import type { Log, LogProcess, LogSegment } from "../../adapters/log.ts";
+import type { Log, LogProcess, LogSegment, TopicOverrides } from "../../adapters/log.ts";
 
 /** Where a group is in one partition. */
 export interface GroupPosition {
@@ -32,6 +32,8 @@ export interface TopicFacts {
   readonly messages: number;
   readonly bytes: number;
   readonly groups: readonly GroupFacts[];
+  /** What is stored with it. */
+  readonly options: TopicOverrides;
   readonly partitions: readonly PartitionFacts[];
 }
 
@@ -66,6 +68,7 @@ export async function topicFacts(
   );
   return {
     topic,
+    options: await log.topicOptions(topic),
     messages: facts.reduce((sum, { logStart, logEnd }) => sum + logEnd - logStart, 0),
     bytes: facts.reduce((sum, { bytes }) => sum + bytes, 0),
     groups,

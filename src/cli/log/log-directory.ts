@@ -1,9 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Log, openLog } from "../../adapters/log.ts";
+import { type Log, type LogOptions, openLog } from "../../adapters/log.ts";
 import type { OptionSpec, ParsedArguments } from "../command.ts";
 import { CommandError, usageError } from "../command-error.ts";
+import type { Io } from "../io.ts";
 import { OptionValues } from "../option-values.ts";
+import { toldEvents } from "./told-events.ts";
 
 /** Options that name what a command works on. */
 export const LOG_OPTION: OptionSpec = {
@@ -75,9 +77,18 @@ export async function withReader<R>(path: string, act: (log: Log) => Promise<R>)
   return await withLog(await openLog(path, { readOnly: true }), act);
 }
 
-/** Opens the log to write. @throws {LogError} When another process writes there. */
-export async function withWriter<R>(path: string, act: (log: Log) => Promise<R>): Promise<R> {
-  return await withLog(await openLog(path), act);
+/**
+ * Opens the log to write, does something with it, and closes it. What happens in it is told on stderr.
+ *
+ * @throws {LogError} When another process writes there.
+ */
+export async function withWriter<R>(
+  path: string,
+  io: Io,
+  act: (log: Log) => Promise<R>,
+  options: LogOptions = {},
+): Promise<R> {
+  return await withLog(await openLog(path, { on: toldEvents(io), ...options }), act);
 }
 
 async function withLog<R>(log: Log, act: (log: Log) => Promise<R>): Promise<R> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordJson } from "../../../src/cli/log/record-json.ts";
 import { removeTemporary, temporaryDirectory } from "../../log/temporary.ts";
@@ -17,6 +17,12 @@ async function append(input: string | readonly string[], ...argv: string[]): Pro
   return await logCommand(directory, ["append", "orders", "--log", "log", ...argv], {
     input: chunks,
   });
+}
+
+/** Paths of all `.log` files. */
+function segmentFiles(): string[] {
+  const names = readdirSync(join(directory, "log"), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => name.endsWith(".log")).map((name) => join(directory, "log", name));
 }
 
 async function read(...argv: string[]): Promise<Outcome> {
@@ -38,7 +44,8 @@ describe("headrace log create", () => {
   test("makes the log and the topic, and says so", async () => {
     const argv = ["create", "--topic", "orders", "--log", "log", "--partitions", "3", "--json"];
     const made = await logCommand(directory, argv);
-    expect(made).toEqual({ code: 0, out: '{"topic":"orders","partitions":3}\n', err: "" });
+    const out = '{"topic":"orders","partitions":3,"options":{}}\n';
+    expect(made).toEqual({ code: 0, out, err: "" });
     const again = await logCommand(directory, ["create", "orders", "--log", "log"]);
     expect(again).toMatchObject({ code: 1, out: "" });
     expect(again.err).toBe(
@@ -193,6 +200,15 @@ describe("headrace log append and read", () => {
     const { code, out } = await done;
     expect([code, JSON.parse(out)]).toMatchObject([130, { appended: 2 }]);
     expect((await read()).out).toBe("one\ntwo\n");
+  });
+
+  test("says that a torn tail was cut off, and goes on behind it", async () => {
+    await append("a\nb\n");
+    const [segment] = segmentFiles();
+    appendFileSync(segment!, "torn");
+    const { code, err } = await append("c\n");
+    expect([code, err]).toEqual([0, "orders#0: cut 4 bytes that a crash left behind offset 1\n"]);
+    expect((await read()).out).toBe("a\nb\nc\n");
   });
 
   test("on a terminal it says how to end", async () => {
