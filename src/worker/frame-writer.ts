@@ -5,6 +5,8 @@ const encoder: TextEncoder = new TextEncoder();
 /** UTF-8 bytes per UTF-16 unit, at most. */
 const MAX_BYTES_PER_UNIT = 3;
 const MIN_PRIVATE_BYTES = 1024;
+/** Memory above it is not kept for the next frame. */
+const MAX_KEPT_BYTES: number = 64 * 1024;
 
 /**
  * Writes the fields of one frame, one behind the other; the reader asks for the same fields in the same order.
@@ -93,6 +95,15 @@ export class FrameWriter {
   /** Begins a frame that has no place yet. For the channel. */
   beginMoved(): void {
     this.begin(this.#spare, 0, this.#spare.bytes.length);
+  }
+
+  /** The bytes of a frame that has moved, as memory that the writer does not touch again. */
+  takeMoved(): Uint8Array {
+    const { byteLength } = this;
+    const frame = this.#spare.bytes.subarray(0, byteLength);
+    if (byteLength <= MAX_KEPT_BYTES) return Uint8Array.from(frame);
+    this.#spare = privateMemory(MIN_PRIVATE_BYTES);
+    return frame;
   }
 
   #advance(byteLength: number): number {
