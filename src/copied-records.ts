@@ -1,7 +1,6 @@
+import { headerList } from "./header-list.ts";
 import type { RecordBatch } from "./source/source.ts";
 import type { MessageHeaders } from "./types.ts";
-
-const decoder: TextDecoder = new TextDecoder();
 
 /**
  * Some records of a batch with bytes of their own: what is left of it once the rest is done (F2). The client's buffers
@@ -32,7 +31,7 @@ export class CopiedRecords implements RecordBatch {
     return this.#copies.get(index)?.timestampAt(0) ?? -1;
   }
   headersAt(index: number): MessageHeaders {
-    return this.#copies.get(index)?.headersAt(0) ?? headersOf([]);
+    return this.#copies.get(index)?.headersAt(0) ?? headerList([]);
   }
 }
 
@@ -51,7 +50,7 @@ export function copyOfOne(records: RecordBatch, index: number): RecordBatch {
     .headersAt(index)
     .entries()
     .map(([name, bytes]) => [name, copy(bytes)!] as const);
-  const headers = headersOf(pairs);
+  const headers = headerList(pairs);
   return {
     count: 1,
     baseOffset: records.baseOffset,
@@ -61,18 +60,5 @@ export function copyOfOne(records: RecordBatch, index: number): RecordBatch {
     valueAt: () => value,
     timestampAt: () => timestamp,
     headersAt: () => headers,
-  };
-}
-
-function headersOf(pairs: readonly (readonly [name: string, value: Uint8Array])[]): MessageHeaders {
-  const first = (name: string): Uint8Array | null => pairs.find(([n]) => n === name)?.[1] ?? null;
-  return {
-    get: first,
-    text: (name) => {
-      const bytes = first(name);
-      return bytes === null ? null : decoder.decode(bytes);
-    },
-    has: (name) => first(name) !== null,
-    entries: () => pairs,
   };
 }

@@ -1,6 +1,6 @@
 import { copyOfOne } from "./copied-records.ts";
-import { DeserializeError } from "./errors.ts";
 import { PolledBatch } from "./polled-batch.ts";
+import { readPayload } from "./read-payload.ts";
 import type { RecordBatch } from "./source/source.ts";
 import type { Message, MessageHeaders } from "./types.ts";
 
@@ -55,7 +55,9 @@ export class MessageView<T = unknown> implements Message<T> {
   }
 
   get payload(): T {
-    if (this.#payload === NOT_MADE) this.#payload = this.#deserialize();
+    if (this.#payload === NOT_MADE) {
+      this.#payload = readPayload(this.#batch.deserializer, this);
+    }
     return this.#payload as T;
   }
 
@@ -79,17 +81,5 @@ export class MessageView<T = unknown> implements Message<T> {
     const copy = new PolledBatch(owner, batch, deserializer, polledAtMs);
     copy.placeLike(this.#batch, this.#index);
     return new MessageView<T>(copy, 0);
-  }
-
-  #deserialize(): unknown {
-    const { deserializer } = this.#batch;
-    if (deserializer === null) return this.value;
-    try {
-      return deserializer(this.value, this);
-    } catch (cause) {
-      const where = `${this.topic}#${this.partition}@${this.offset}`;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new DeserializeError(`Cannot read the payload of ${where} as ${why}`, { cause });
-    }
   }
 }

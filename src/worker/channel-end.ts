@@ -30,6 +30,8 @@ export class SharedChannelEnd implements ChannelEnd {
   /** Kind of the frame that was begun. */
   #kind = -1;
   #listening = false;
+  /** `read()` has read frames since `afterBatch` was called: it wants to see them too. */
+  #readBeside = false;
   #closing = false;
   #abandoned = false;
 
@@ -103,6 +105,7 @@ export class SharedChannelEnd implements ChannelEnd {
       }
     } finally {
       this.#release();
+      this.#readBeside ||= count > 0;
     }
     return count;
   }
@@ -114,9 +117,11 @@ export class SharedChannelEnd implements ChannelEnd {
       // Looked at before the frames: those before the last one are there by now.
       const otherClosed = Atomics.load(this.#words, this.#layout.other.closed) === 1;
       const more = this.#readTurn(options.onFrame);
-      if (!this.closed) options.afterBatch?.();
+      this.#readBeside = false;
+      const busy = this.closed ? false : options.afterBatch?.();
       this.flush();
-      if (more) await this.#turns.next();
+      if (more || busy || (this.#readBeside && this.#turns.look())) await this.#turns.next();
+      else if (this.#readBeside) continue;
       else if (otherClosed || (this.#closing && this.#queue.isEmpty)) this.abandon();
       else if (!this.#abandoned) await this.#sleep(options);
     }
@@ -131,6 +136,8 @@ export class SharedChannelEnd implements ChannelEnd {
     this.#closing = true;
     this.#kind = -1;
     this.flush();
+    // listen() has to see it.
+    this.#sleeper.wakeSelf();
   }
 
   abandon(): void {

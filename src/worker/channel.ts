@@ -19,8 +19,13 @@ export type OnFrame = (frame: FrameReader) => void;
 /** How {@link ChannelEnd.listen} works. */
 export interface ListenOptions {
   readonly onFrame: OnFrame;
-  /** Frames have been read and no more are there, or the thread is about to give way: frames may be committed here. */
-  readonly afterBatch?: () => void;
+  /**
+   * No more frames are there, or the thread is about to give way. What takes long belongs here and not into `onFrame`:
+   * the ring is free meanwhile, and `read()` may be called.
+   *
+   * @returns true when there is more to do: it is called again, after a turn of the event loop.
+   */
+  readonly afterBatch?: () => boolean | undefined;
   /**
    * Milliseconds that the thread may block in wait for the next frame, asked before it goes to sleep: above 0 only
    * where nothing asynchronous runs in it. What it has not got by then it waits for without blocking. Never on the
@@ -53,14 +58,15 @@ export interface ChannelEnd {
   /** Shows all committed frames to the other side, and wakes it if it sleeps: once per batch, not once per frame. */
   flush(): void;
   /**
-   * Reads the frames that are there now. For one look without `listen()`, such as the last one at a thread that died.
+   * Reads the frames that are there now, beside `listen()`: in the middle of long work, or a last time when the other
+   * thread has died. Not inside of `onFrame`.
    *
    * @returns How many there were.
    */
   read(onFrame: OnFrame): number;
   /**
    * Reads frames until this side or the other one is closed, sleeping in between. Flushes after each batch, and gives
-   * the event loop a turn at least every 10 ms, as far as `onFrame` returns by then.
+   * the event loop a turn at least every 10 ms, as far as the callbacks return by then.
    *
    * A sleeping side keeps no process alive: a thread or a timer that is referenced does.
    *
@@ -108,7 +114,7 @@ export interface MessageEncoder {
   clear(): void;
 }
 
-/** What the messages of one call have in common; sent by other frames. */
+/** What the messages of one call have in common; sent by other frames. Any object of the caller's that has these. */
 export interface MessageOrigin {
   readonly topic: string;
   readonly partition: number;
@@ -118,26 +124,24 @@ export interface MessageOrigin {
 /** The messages of one call as a worker has them, read in place. */
 export interface CallMessages {
   readonly count: number;
+  /** As it was given to `MessageReader.read()`. */
+  readonly origin: MessageOrigin;
   /** The same object for the same index. */
   at(index: number): Message;
   offsetAt(index: number): number;
-  /** The call has ended: whoever touches a message now gets `HEADRACE_MESSAGE_EXPIRED` (W2). */
+  /** The call has ended: whoever reads a message now gets `HEADRACE_MESSAGE_EXPIRED` (W2). */
   expire(): void;
 }
 
-/**
- * `readMessages(frame, origin)`: reads what `MessageEncoder.write()` wrote, at the same place of the frame. What it
- * returns is valid after the frame is gone, until `expire()`.
- */
-export type ReadMessages = (frame: FrameReader, origin: MessageOrigin) => CallMessages;
-
-/**
- * `messageOrigin(message)`: which message of which call an object is, also after it has expired; undefined for an object
- * that is no message of a call. A message that `detach()` copied answers for its original.
- */
-export type FindMessage = (
-  message: object,
-) => { messages: CallMessages; index: number } | undefined;
+/** Reads the messages of calls. Lives on the worker thread; one per channel. */
+export interface MessageReader {
+  /**
+   * Reads what `MessageEncoder.write()` has written, at the same place of the frame.
+   *
+   * @returns Valid after the frame is gone, until `expire()`.
+   */
+  read(frame: FrameReader, origin: MessageOrigin): CallMessages;
+}
 
 /** Sizes and ways of a channel. Both sides get the same sizes: `joinChannel()` reads them from the memory. */
 export interface ChannelOptions {
@@ -159,13 +163,3 @@ export interface EndOptions {
   /** Posts an empty message to the other side, whose handler calls `rung()`. Needed where that side sleeps by the bell. */
   readonly ring?: () => void;
 }
-
-/** `createChannel(options)`: on the polling thread. `memory` goes to the worker in its `workerData`, as it is. */
-export type CreateChannel = (options?: ChannelOptions & EndOptions) => {
-  readonly end: ChannelEnd;
-  readonly memory: SharedArrayBuffer;
-  readonly encoder: MessageEncoder;
-};
-
-/** `joinChannel(memory, options)`: on the worker thread. */
-export type JoinChannel = (memory: SharedArrayBuffer, options?: EndOptions) => ChannelEnd;

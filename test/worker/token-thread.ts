@@ -13,7 +13,7 @@ interface GameData {
 
 const { memory, game, byBell, blockMs } = workerData as GameData;
 const port = parentPort!;
-const end = joinChannel(memory, { sleepsByBell: byBell, ring: () => port.postMessage("bell") });
+const { end } = joinChannel(memory, { sleepsByBell: byBell, ring: () => port.postMessage("bell") });
 port.on("message", () => end.rung());
 port.postMessage("ready");
 const player = new Player(end, game);
