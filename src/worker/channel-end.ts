@@ -30,6 +30,8 @@ export class SharedChannelEnd implements ChannelEnd {
   /** Kind of the frame that was begun. */
   #kind = -1;
   #listening = false;
+  /** Inside of `onFrame`: the frame and its reader are in use. */
+  #reading = false;
   /** `read()` has read frames since `afterBatch` was called: it wants to see them too. */
   #readBeside = false;
   #closing = false;
@@ -97,6 +99,7 @@ export class SharedChannelEnd implements ChannelEnd {
   }
 
   read(onFrame: OnFrame): number {
+    invariant(!this.#reading, "frames are read one at a time");
     let count = 0;
     try {
       while (this.#in.look()) {
@@ -150,6 +153,7 @@ export class SharedChannelEnd implements ChannelEnd {
   /** Reads until nothing is left, or the event loop must have a turn: true then. */
   #readTurn(onFrame: OnFrame): boolean {
     const turns = this.#turns;
+    this.#reading = true;
     try {
       while (this.#in.look()) {
         while (this.#in.next(this.#reader)) {
@@ -163,6 +167,7 @@ export class SharedChannelEnd implements ChannelEnd {
         this.#release();
       }
     } finally {
+      this.#reading = false;
       this.#release();
     }
     return false;
