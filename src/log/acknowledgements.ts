@@ -45,6 +45,11 @@ export class Acknowledgements {
     return this.#buffered.promise;
   }
 
+  /** The promise of the newest append. */
+  last(): Promise<void> {
+    return this.#buffered?.promise ?? this.#written.at(-1)?.promise ?? AT_ONCE;
+  }
+
   /** All that was buffered is in the file. */
   wrote(): void {
     const group = this.#buffered;

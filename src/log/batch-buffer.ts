@@ -194,8 +194,12 @@ function writeHeaders(
   return at;
 }
 
-/** Length of the whole batch. All limits are checked here, before a byte is written. */
-function batchBytes(records: readonly SinkRecord[]): number {
+/**
+ * Length of the whole batch. All limits are checked here, before a byte is written.
+ *
+ * @throws {LogError} When one is broken.
+ */
+export function batchBytes(records: readonly SinkRecord[]): number {
   if (records.length === 0) throw limit("a batch must have at least one record", 0);
   let total = BATCH_HEADER_BYTES;
   for (const record of records) total += frameBytes(record);

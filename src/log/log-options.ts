@@ -124,7 +124,6 @@ const NOT_YET: Readonly<Record<string, unknown>> = {
   verify: "read",
   cacheIndexes: "open",
   onCorruption: "fail",
-  deduplication: null,
 };
 
 const check: Validator = new Validator("open the log");

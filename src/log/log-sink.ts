@@ -1,5 +1,6 @@
 import { ClosedError, HeadraceError, LogError } from "../errors.ts";
 import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import type { RecordOutcome } from "./deduplication-window.ts";
 import type { TopicRequest } from "./log-options.ts";
 import type { LogStore } from "./log-store.ts";
 
@@ -11,6 +12,14 @@ export interface WriterShare {
 
 /** What a topic becomes that is written to and missing. */
 const ONE_PARTITION: TopicRequest = { partitions: 1, overrides: {} };
+
+/** Where an append went. */
+export interface AppendResult {
+  /** Offset of the first record; without `outcomes` the others follow it. */
+  readonly baseOffset: number;
+  /** One for each record, when some were stored before, by their id, and not written again. */
+  readonly outcomes?: readonly RecordOutcome[];
+}
 
 /**
  * The writing side: the records of one batch become one stored batch. A topic that is missing is
@@ -59,10 +68,12 @@ export class LogSink implements Sink {
 
 async function outcome(
   { topic }: SinkBatch,
-  appended: Promise<{ readonly baseOffset: number }>,
+  appended: Promise<AppendResult>,
 ): Promise<SinkOutcome> {
   try {
-    return await appended;
+    const { baseOffset, outcomes } = await appended;
+    if (outcomes === undefined) return { baseOffset };
+    return { baseOffset, offsets: outcomes.map(({ offset }) => offset) };
   } catch (cause) {
     if (HeadraceError.is(cause)) return { error: cause };
     const rule = `Cannot append to ${topic} as the log must take it`;
@@ -80,14 +91,14 @@ async function outcome(
 export async function appendTo(
   store: LogStore,
   { topic, partition, records }: SinkBatch,
-): Promise<{ readonly baseOffset: number }> {
+): Promise<AppendResult> {
   const log = store.topic(topic)?.partitions[partition];
   if (log === undefined) {
     throw new LogError(
       `Cannot append as topic and partition must exist: received ${topic}#${partition}`,
     );
   }
-  const { baseOffset, acknowledged } = log.enqueue(records);
+  const { acknowledged, baseOffset, outcomes } = log.enqueue(records);
   await acknowledged;
-  return { baseOffset };
+  return outcomes === undefined ? { baseOffset } : { baseOffset, outcomes };
 }

@@ -14,7 +14,7 @@ import {
   topicName,
   topicRequest,
 } from "./log-options.ts";
-import { appendTo, type WriterShare } from "./log-sink.ts";
+import { type AppendResult, appendTo, type WriterShare } from "./log-sink.ts";
 import type { ReaderShare } from "./log-source.ts";
 import { LogStore } from "./log-store.ts";
 import {
@@ -57,12 +57,9 @@ export interface Log extends AsyncDisposable, LogMaintenance {
    * Writes the records as one batch; resolves when it is as safe as the option `acknowledge` says.
    *
    * @throws {LogError} For a missing partition, or records that break a limit.
+   * @throws {TopicFullError} When the topic may not grow (`retention.maxTopicBytes`).
    */
-  append(
-    topic: string,
-    partition: number,
-    records: readonly SinkRecord[],
-  ): Promise<{ readonly baseOffset: number }>;
+  append(topic: string, partition: number, records: readonly SinkRecord[]): Promise<AppendResult>;
   /**
    * Stored batches from the one that holds `offset` on, checksums verified; none at the log's end.
    *
@@ -192,7 +189,7 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
     topic: string,
     partition: number,
     records: readonly SinkRecord[],
-  ): Promise<{ baseOffset: number }> {
+  ): Promise<AppendResult> {
     return appendTo(this.writer, { topic, partition, records });
   }
 

@@ -5,16 +5,18 @@ import type { SinkRecord } from "../source/source.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { ActiveSegment, type TornTail } from "./active-segment.ts";
 import type { BatchBuffer, EncodedBatch } from "./batch-buffer.ts";
+import { Deduplication } from "./deduplication.ts";
 import type { Flushable } from "./flush-queue.ts";
 import { HeadFile } from "./head-file.ts";
 import { onLocalWrite, tellLocalWrite } from "./local-wakes.ts";
+import type { Appended, PartitionPlace } from "./partition-place.ts";
 import { outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
 import { recoverPartition } from "./recover-partition.ts";
 import type { SealedSegment } from "./sealed-segment.ts";
 import { segmentName } from "./segment-names.ts";
-import type { TopicOptions } from "./topic-options.ts";
-import type { Writer } from "./writer.ts";
+
+export type { PartitionPlace, TopicFacts } from "./partition-place.ts";
 
 const MAX_RELATIVE_OFFSET = 0xffffffff;
 /**
@@ -22,28 +24,6 @@ const MAX_RELATIVE_OFFSET = 0xffffffff;
  * is sealed, which waits.
  */
 const SYNC_AHEAD_BYTES: number = 8 * 1024 * 1024;
-
-/** What a topic says about itself, now; both may change while it is open. */
-export interface TopicFacts {
-  readonly epoch: number;
-  readonly options: TopicOptions;
-}
-
-/** What a partition is told when it is opened. */
-export interface PartitionPlace {
-  readonly directory: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly facts: TopicFacts;
-  readonly writer: Writer;
-}
-
-/** A batch that has its offsets. */
-export interface Appended {
-  readonly baseOffset: number;
-  /** Resolves at the level of the option `acknowledge`; rejects when that cannot be reached. */
-  readonly acknowledged: Promise<void>;
-}
 
 /**
  * One partition: segments, head, append and read. One writer, this process.
@@ -58,6 +38,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
   readonly #sealed: SealedSegment[];
   readonly #head: HeadFile;
   readonly #acknowledgements: Acknowledgements;
+  readonly #deduplication: Deduplication;
   #active: ActiveSegment | undefined;
   #lastRead: SealedSegment | undefined;
   /** Encoded and not written. */
@@ -78,7 +59,9 @@ export class PartitionLog implements Flushable, ReadablePartition {
    */
   constructor(place: PartitionPlace) {
     this.place = place;
-    this.#acknowledgements = new Acknowledgements(place.writer.options.acknowledge);
+    const { acknowledge, onCorruption } = place.writer.options;
+    this.#acknowledgements = new Acknowledgements(acknowledge);
+    this.#deduplication = new Deduplication(this, onCorruption !== "fail");
     mkdirSync(place.directory, { recursive: true });
     this.#head = new HeadFile(join(place.directory, "head"));
     try {
@@ -90,6 +73,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
       this.#lastAppendTimeUs = Math.max(newest, sealed.at(-1)?.summary.lastAppendTimeUs ?? newest);
       this.#nextOffset = this.logEnd;
       if (active !== undefined) this.#writeHead(active);
+      this.#deduplication.use(place.facts.options.deduplication, this.#appendTimeUs());
     } catch (error) {
       this.#closeFiles();
       throw error;
@@ -111,10 +95,10 @@ export class PartitionLog implements Flushable, ReadablePartition {
     return this.#sealed;
   }
 
-  /** Bytes of all segments. */
+  /** Bytes of all segments, and of what is about to be written. */
   get bytes(): number {
     const sealed = this.#sealed.reduce((sum, { summary }) => sum + summary.logBytes, 0);
-    return sealed + (this.#active?.size ?? 0);
+    return sealed + (this.#active?.size ?? 0) + (this.#buffer?.used ?? 0);
   }
 
   /** Something is written that the disk may not have. */
@@ -124,27 +108,36 @@ export class PartitionLog implements Flushable, ReadablePartition {
   }
 
   /**
-   * Gives the records their offsets, as one batch, and has them written soon (FlushQueue).
+   * Gives the records their offsets, as one batch, and has them written soon (FlushQueue). Records
+   * that were stored before by their id are left out; when all were, nothing is written.
    *
-   * @throws {LogError} For records that break a limit, or when the partition takes no more writes;
-   * no offset was given then.
+   * @throws {LogError} For records that break a limit, a full topic, or when the partition takes no
+   * more writes; no offset was given then.
    */
   enqueue(records: readonly SinkRecord[]): Appended {
-    if (this.#refusal !== undefined) throw this.#refusal;
     const { facts, writer } = this.place;
-    const { writerEpoch, clock } = writer;
-    const appendTimeUs = Math.max(clock.wallTime() * 1000, this.#lastAppendTimeUs);
-    const baseOffset = this.#nextOffset;
+    const appendTimeUs = this.#appendTimeUs();
+    this.#deduplication.use(facts.options.deduplication, appendTimeUs);
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const selection = this.#deduplication.select(records, this.#nextOffset, appendTimeUs);
+    const { fresh = records, outcomes } = selection ?? {};
+    const baseOffset = outcomes?.[0]?.offset ?? this.#nextOffset;
+    if (outcomes !== undefined && fresh.length === 0) {
+      return { baseOffset, outcomes, acknowledged: this.#acknowledgements.last() };
+    }
+    facts.checkRoom?.(fresh);
     this.#buffer ??= writer.takeBuffer();
     const buffer = this.#buffer;
-    buffer.add(records, { baseOffset, writerEpoch, topicEpoch: facts.epoch, appendTimeUs });
-    this.#nextOffset += records.length;
+    const place = { baseOffset: this.#nextOffset, appendTimeUs };
+    buffer.add(fresh, { ...place, writerEpoch: writer.writerEpoch, topicEpoch: facts.epoch });
+    if (selection !== undefined) this.#deduplication.remember(selection, appendTimeUs);
+    this.#nextOffset += fresh.length;
     this.#lastAppendTimeUs = appendTimeUs;
     const acknowledged = this.#acknowledgements.next();
     const { messages, bytes } = writer.options.flush;
     if (buffer.messages >= messages || buffer.used >= bytes) this.flush();
     else writer.flushes.add(this);
-    return { baseOffset, acknowledged };
+    return { baseOffset, outcomes, acknowledged };
   }
 
   /**
@@ -297,6 +290,11 @@ export class PartitionLog implements Flushable, ReadablePartition {
     this.#lastRead?.release();
     this.#active?.close();
     this.#head.close();
+  }
+
+  /** Time of an append now: it never decreases. */
+  #appendTimeUs(): number {
+    return Math.max(this.place.writer.clock.wallTime() * 1000, this.#lastAppendTimeUs);
   }
 
   get #syncsAtAll(): boolean {

@@ -28,7 +28,7 @@ interface FoundId {
 }
 
 interface Step {
-  /** Where the step begins, and when that was appended. */
+  /** Where the step begins, and when that was appended; there may be holes in the log. */
   readonly baseOffset: number;
   readonly timeUs: number;
   readonly ids: readonly FoundId[];
@@ -39,19 +39,28 @@ interface Step {
  * the log's end until the window is full or what is read is too old.
  *
  * @param nowUs No append will have an earlier time.
- * @throws {CorruptLogError} When a batch is damaged.
+ * @param tolerant true: ids at and before a damaged batch are given up.
+ * @throws {CorruptLogError} When a batch is damaged, unless `tolerant`.
  */
 export function restoreWindow(
   window: DeduplicationWindow,
   { maxEntries, ttlMs }: DeduplicationLimits,
   log: ReadableLog,
   nowUs: number,
+  tolerant: boolean,
 ): void {
   const oldestUs = nowUs - ttlMs * 1000;
   const steps: Step[] = [];
   let known = 0;
   for (let end = log.logEnd; end > log.logStart && known < maxEntries; ) {
-    const step = readStep(log, Math.max(log.logStart, end - STEP_RECORDS), end, oldestUs);
+    const from = Math.max(log.logStart, end - STEP_RECORDS);
+    let step: Step;
+    try {
+      step = readStep(log, from, end, oldestUs);
+    } catch (error) {
+      if (tolerant && error instanceof CorruptLogError) break;
+      throw error;
+    }
     steps.push(step);
     known += step.ids.length;
     if (step.timeUs <= oldestUs) break;
@@ -65,17 +74,17 @@ export function restoreWindow(
 /** Whole batches, from the one that holds `from` up to `end`. */
 function readStep(log: ReadableLog, from: number, end: number, oldestUs: number): Step {
   const ids: FoundId[] = [];
-  let first: { baseOffset: number; timeUs: number } | undefined;
+  let first = { baseOffset: from, timeUs: Number.POSITIVE_INFINITY };
   for (let at = from; at < end; ) {
     for (const batch of log.read(at, READ_BYTES)) {
+      at = batch.baseOffset + batch.count;
       if (batch.baseOffset >= end) break;
       const timeUs = appendTimeUs(batch);
-      first ??= { baseOffset: batch.baseOffset, timeUs };
+      if (timeUs < first.timeUs) first = { baseOffset: batch.baseOffset, timeUs };
       if (timeUs > oldestUs) collectIds(batch, timeUs, ids);
-      at = batch.baseOffset + batch.count;
     }
   }
-  return { ...first!, ids };
+  return { ...first, ids };
 }
 
 function appendTimeUs({ bytes, baseOffset }: StoredBatch): number {

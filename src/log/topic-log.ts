@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { LogError } from "../errors.ts";
+import { LogError, TopicFullError } from "../errors.ts";
+import type { SinkRecord } from "../source/source.ts";
 import type { TornTail } from "./active-segment.ts";
+import { batchBytes } from "./batch-buffer.ts";
 import { GroupOffsets } from "./group-offsets.ts";
 import type { TopicRequest } from "./log-options.ts";
 import { createNamedDirectory, type NamedDirectory, writeJson } from "./named-directory.ts";
@@ -66,6 +68,24 @@ export class TopicLog implements TopicFacts, ReadableTopic {
   /** As they are now: a later open may change them. */
   get options(): TopicOptions {
     return this.#options;
+  }
+
+  /**
+   * By the option `retention.maxTopicBytes`, unless the oldest segments make room.
+   *
+   * @throws {TopicFullError} When the topic has no room for the batch.
+   */
+  checkRoom(records: readonly SinkRecord[]): void {
+    const { retention } = this.#options;
+    if (retention === null || retention.maxTopicBytes === null) return;
+    if (retention.deleteOldestSegments) return;
+    const used = this.partitions.reduce((sum, { bytes }) => sum + bytes, 0);
+    const wanted = batchBytes(records);
+    if (used + wanted <= retention.maxTopicBytes) return;
+    throw new TopicFullError(
+      `Cannot append to ${this.name} as the topic must not exceed maxTopicBytes, ` +
+        `${retention.maxTopicBytes}: received ${wanted} bytes for the ${used} that are there`,
+    );
   }
 
   get tornTails(): TornTail[] {

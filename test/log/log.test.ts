@@ -201,7 +201,6 @@ describe("openLog()", () => {
   test.each([
     ["verify", { verify: "open" }],
     ["cacheIndexes", { cacheIndexes: "none" }],
-    ["deduplication", { deduplication: {} }],
     ["onCorruption", { onCorruption: "readonly" }],
     ["segment.maxAgeMs", { segment: { maxAgeMs: 5 } }],
   ] as [string, object][])("refuses the later option %s", async (name, options) => {
