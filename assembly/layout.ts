@@ -22,7 +22,9 @@
 //   TABLE         key groups in flight, `capacity` (a power of two) entries of 4
 //                   words, at most half of them used:
 //                   hash | count (0: empty) | lane | key group in the current batch
-//   BYTES         what hash functions, frames and crc32c read, then 16 bytes of slack
+//   MARGIN        1,728 zero bytes, which crc32c takes for the words before the first
+//   BYTES         what hash functions, frames and crc32c
+//                 read, then 16 bytes of slack
 //
 // `rows` is at least the number of messages and the number of bins, and a multiple of 16.
 

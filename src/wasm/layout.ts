@@ -40,6 +40,8 @@ const COLUMN_SLACK = 16;
 /** Words of one table entry: hash, count (0: empty), lane, key group in the current batch. */
 export const ENTRY_WORDS = 4;
 
+/** Zero bytes before the raw bytes: see crc32c in assembly/. */
+export const BYTES_MARGIN = 1728;
 /** Bytes after the raw bytes, for the masked read of the last word. */
 export const BYTES_SLACK = 16;
 
@@ -67,6 +69,6 @@ export function layoutOf(capacity: Capacity): Layout {
   const stride = (capacity.rows + COLUMN_SLACK) * 4;
   const freeLanes = COLUMNS_AT + COLUMN_COUNT * stride;
   const table = freeLanes + capacity.entries * 2;
-  const bytes = table + capacity.entries * ENTRY_WORDS * 4;
+  const bytes = table + capacity.entries * ENTRY_WORDS * 4 + BYTES_MARGIN;
   return { stride, freeLanes, table, bytes, end: bytes + capacity.bytes + BYTES_SLACK };
 }

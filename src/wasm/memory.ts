@@ -1,6 +1,7 @@
 /** The memory of one kernel: its views, and its growth. */
 import { CapacityError } from "../errors.ts";
 import {
+  BYTES_MARGIN,
   type Capacity,
   COLUMN_COUNT,
   COLUMNS_AT,
@@ -124,6 +125,7 @@ export class KernelMemory {
     this.bins.set(bins);
     this.freeLanes.set(freeLanes);
     this.table.fill(0);
+    new Uint8Array(this.#buffer, this.bytesAt - BYTES_MARGIN, BYTES_MARGIN).fill(0);
     for (let at = 0; at < table.length; at += ENTRY_WORDS) {
       if (table[at + 1] !== 0) this.#putBack(table, at);
     }
