@@ -46,6 +46,19 @@ interface Input {
   readonly finished: Uint32Array;
 }
 
+/** Keys of decoded messages; a class, as the record batches of the adapters are. */
+class MessageKeys implements KeySource {
+  readonly #messages: readonly Message[];
+
+  constructor(messages: readonly Message[]) {
+    this.#messages = messages;
+  }
+
+  keyAt(index: number): Uint8Array {
+    return this.#messages[index]!.key;
+  }
+}
+
 /** One way to do a task; `lists` makes the result comparable. */
 interface Variant {
   readonly name: string;
@@ -202,8 +215,7 @@ async function makeInput(messageCount: number, keyCount: number): Promise<Input>
   const starts = Uint32Array.from(messages, ({ key }) => key.byteOffset - batch.byteOffset);
   const ends = starts.map((start, i) => start + messages[i]!.key.length);
   const finished = Uint32Array.from(messages, ({ key }) => murmur3(key, PARTITION_KEY_SEED));
-  const source = { keyAt: (index: number) => messages[index]!.key };
-  return { messages, keys: source, decode, bytes, starts, ends, finished };
+  return { messages, keys: new MessageKeys(messages), decode, bytes, starts, ends, finished };
 }
 
 // --- measuring ---
