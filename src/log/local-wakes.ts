@@ -4,6 +4,19 @@
  */
 
 const waiting = new Map<string, Set<() => void>>();
+/** Directories of logs that this process writes. */
+const written = new Set<string>();
+
+/** Says that this process begins or ends to write the log in a directory. */
+export function setWrittenHere(root: string, isWritten: boolean): void {
+  if (isWritten) written.add(root);
+  else written.delete(root);
+}
+
+/** True while this process writes the log: then all changes are told here. */
+export function isWrittenHere(root: string): boolean {
+  return written.has(root);
+}
 
 /** Calls back after each change that this process makes there. @returns Removes the callback. */
 export function onLocalWrite(path: string, wake: () => void): () => void {

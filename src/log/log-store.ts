@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ClosedError, LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../types.ts";
-import { tellLocalWrite } from "./local-wakes.ts";
+import { setWrittenHere, tellLocalWrite } from "./local-wakes.ts";
 import { LockFile, sweepContenders } from "./lock-file.ts";
 import { inBackground, logClock } from "./log-clock.ts";
 import { LogEventHub } from "./log-events.ts";
@@ -60,6 +60,7 @@ export class LogStore implements ReadableStore {
     this.events.add(options.on);
     const lockPath = join(root, "LOCK");
     this.#lock = new LockFile(lockPath);
+    setWrittenHere(root, true);
     this.#retention = new Retention(() => this.topics(), {
       clock,
       events: this.events,
@@ -235,6 +236,7 @@ export class LogStore implements ReadableStore {
 
   #release(): void {
     this.clock.clearTimer(this.#heartbeat);
+    setWrittenHere(this.root, false);
     const errors: unknown[] = [];
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) {

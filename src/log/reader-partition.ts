@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import { type FoundHead, readHead } from "./head-file.ts";
-import { onLocalWrite } from "./local-wakes.ts";
+import { isWrittenHere, onLocalWrite } from "./local-wakes.ts";
 import { outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
 import { ReaderSegment } from "./reader-segment.ts";
@@ -16,6 +16,8 @@ export type Visibility = "written" | "synced";
 
 /** What a partition is told when it is opened for reading. */
 export interface ReaderPlace {
+  /** Directory of the log. */
+  readonly root: string;
   readonly directory: string;
   readonly topic: string;
   readonly partition: number;
@@ -177,6 +179,11 @@ export class ReaderPartition implements ReadablePartition {
   }
 
   #watch(): void {
+    // What this process writes is told without the system, which would only cost time.
+    if (isWrittenHere(this.place.root)) {
+      this.#endWatch();
+      return;
+    }
     if (this.#stopWatch !== undefined || !this.#mayWatch || this.#wakes.size === 0) return;
     const changed = (): void => {
       for (const wake of [...this.#wakes]) wake();

@@ -29,7 +29,7 @@ export class ReaderStore implements ReadableStore {
    */
   constructor(root: string, visibility: Visibility = "written", watch: FileWatch = watchFile) {
     this.root = root;
-    this.#settings = { visibility, watch };
+    this.#settings = { root, visibility, watch };
     const store = readStoreJson(root);
     if (store === undefined) {
       throw new LogError(

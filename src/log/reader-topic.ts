@@ -5,7 +5,7 @@ import { ReaderPartition, type ReaderPlace } from "./reader-partition.ts";
 import { idOf, type TopicJson } from "./topic-json.ts";
 
 /** What all partitions of a reading store share. */
-export type ReaderSettings = Pick<ReaderPlace, "visibility" | "watch">;
+export type ReaderSettings = Pick<ReaderPlace, "root" | "visibility" | "watch">;
 
 /** One topic in a process that only reads. */
 export class ReaderTopic implements ReadableTopic {

@@ -9,10 +9,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError, LogError } from "../../src/errors.ts";
+import { openLog } from "../../src/log/log.ts";
 import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import type { StoredBatch } from "../../src/log/read-batches.ts";
 import { ReaderPartition, type Visibility } from "../../src/log/reader-partition.ts";
+import { ReaderStore } from "../../src/log/reader-store.ts";
 import { segmentName } from "../../src/log/segment-names.ts";
 import type { FileWatch } from "../../src/log/watch-file.ts";
 import { openPartition } from "./open-partition.ts";
@@ -35,7 +37,7 @@ function writerAt(directory: string, segmentBytes = 1024, writerEpoch = 1): Part
 }
 
 function readerAt(directory: string, visibility: Visibility = "written", watch = noWatch) {
-  const place = { directory, topic: "t", partition: 0, visibility, watch };
+  const place = { root: directory, directory, topic: "t", partition: 0, visibility, watch };
   const reader = new ReaderPartition(place);
   open.push(reader);
   return reader;
@@ -288,6 +290,31 @@ describe("ReaderPartition", () => {
     expect(watched[1]!.stopped).toBe(false);
     stops[1]!();
     expect(watched[1]!.stopped).toBe(true);
+  });
+
+  test("does not watch while this process writes the log, and does again after", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory, { topics: { t: { partitions: 1 } } });
+    let watches = 0;
+    const watch: FileWatch = () => {
+      watches++;
+      return () => watches--;
+    };
+    const store = new ReaderStore(directory, "written", watch);
+    open.push(store);
+    const [partition] = store.topic("t")!.partitions;
+    let wakes = 0;
+    partition!.onWrite(() => wakes++);
+    await log.append("t", 0, numbered(0, 1));
+    partition!.refresh();
+    expect([watches, wakes]).toEqual([0, 1]);
+    await log.close();
+    partition!.refresh();
+    expect(watches).toBe(1);
+    const again = await openLog(directory);
+    partition!.refresh();
+    expect(watches).toBe(0);
+    await again.close();
   });
 
   test("tries to watch again when head appears, not at every look", () => {
