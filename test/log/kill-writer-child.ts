@@ -8,11 +8,11 @@
  *     kill-writer-child.ts DIRECTORY TOPIC PARTITIONS SEED
  */
 import { Buffer } from "node:buffer";
-import { writeSync } from "node:fs";
 import process from "node:process";
 import { openLog } from "../../src/adapters/log.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
 import { digestOf } from "./digest.ts";
+import { say } from "./say.ts";
 import { random } from "./temporary.ts";
 
 const [directory, topic, partitions, seed] = process.argv.slice(2) as [
@@ -22,12 +22,6 @@ const [directory, topic, partitions, seed] = process.argv.slice(2) as [
   string,
 ];
 const next = random(Number(seed));
-const STDOUT = 1;
-
-/** Past any buffer of the runtime: what was said before the kill arrives. */
-function say(line: string): void {
-  writeSync(STDOUT, `${line}\n`);
-}
 
 function records(): SinkRecord[] {
   // One large batch now and then: a kill may land in the middle of its write.

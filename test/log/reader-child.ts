@@ -8,9 +8,9 @@
 import process from "node:process";
 import { log } from "../../src/adapters/log.ts";
 import { createConsumer } from "../../src/consumer.ts";
+import { say } from "./say.ts";
 
 const [directory, topic, groupId] = process.argv.slice(2);
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const consumer = createConsumer({
   source: log(directory!),
