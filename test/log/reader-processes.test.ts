@@ -170,15 +170,19 @@ describe("a consumer in a process that only reads", () => {
     LIMIT_MS,
   );
 
-  test("a second process of one group is refused, and told who has it", async () => {
-    const directory = temporaryDirectory();
-    await startWriter(directory);
-    const first = startReader(directory, "g");
-    const run = new Run();
-    await follow(first, run, () => run.assigned === 0);
-    const second = startReader(directory, "g");
-    await second.exited;
-    expect(second.errors).toContain("Cannot join group g as one process runs a group at a time");
-    expect(second.errors).toContain(`held by process ${first.pid}`);
-  });
+  test(
+    "a second process of one group is refused, and told who has it",
+    async () => {
+      const directory = temporaryDirectory();
+      await startWriter(directory);
+      const first = startReader(directory, "g");
+      const run = new Run();
+      await follow(first, run, () => run.assigned === 0);
+      const second = startReader(directory, "g");
+      await second.exited;
+      expect(second.errors).toContain("Cannot join group g as one process runs a group at a time");
+      expect(second.errors).toContain(`held by process ${first.pid}`);
+    },
+    LIMIT_MS,
+  );
 });
