@@ -1,5 +1,5 @@
 import type { Log } from "../../adapters/log.ts";
-import { duration, plural, rate } from "../format.ts";
+import { count, duration, plural, rate } from "../format.ts";
 import type { Io } from "../io.ts";
 import { RateMeter } from "../run/rate-meter.ts";
 import { StatusLine } from "../status-line.ts";
@@ -92,7 +92,9 @@ export class AppendView {
     const rows = partitions.map(({ partition, firstOffset, lastOffset, messages }) => [
       `  partition ${partition}`,
       plural(messages, "message"),
-      `offsets ${firstOffset} to ${lastOffset}`,
+      firstOffset === lastOffset
+        ? `offset ${count(firstOffset)}`
+        : `offsets ${count(firstOffset)} to ${count(lastOffset)}`,
     ]);
     const what = `${plural(this.#count, "message")} to ${this.#topic}`;
     return [

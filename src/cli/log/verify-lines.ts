@@ -28,7 +28,7 @@ export function verifyLines(report: VerifyReport, ms: number, paint: Paint): str
     ...(writer === null ? [] : [`Process ${writer.pid} on ${writer.host} writes here`]),
     ...table(partitionRows(report, paint), ["left", "right", "right", "right", "right", "left"]),
     "",
-    ...damages.flatMap((damage) => damageLines(damage, paint)),
+    ...alike(damages).flatMap((group) => damageLines(group, paint)),
     checked(report, ms),
     ...verdict(damages, lost, paint),
   ];
@@ -53,19 +53,42 @@ function stateOf(damages: readonly Damage[], paint: Paint): string {
   return damages.some(({ loss }) => loss) ? paint.red("damaged") : paint.yellow("to be mended");
 }
 
-function damageLines(damage: Damage, paint: Paint): string[] {
-  const { kind, file, problem, position, loss } = damage;
-  const size = damage.bytes === null ? "" : `, ${plural(damage.bytes, "byte")}`;
-  const where = position === null ? "" : `position ${position}${size}: `;
-  const after = loss ? lossOf(damage) : `at the next open ${MENDED[kind] ?? "mended"}`;
-  const colour = loss ? paint.red : paint.yellow;
-  return [colour(file), `  ${where}${problem}`, `  ${after}`, ""];
+/** Neighbours that differ by their file only, and lose nothing, are told together. */
+function alike(damages: readonly Damage[]): Damage[][] {
+  const groups: Damage[][] = [];
+  for (const damage of damages) {
+    const last = groups.at(-1)?.[0];
+    const same =
+      !damage.loss &&
+      damage.position === null &&
+      (["kind", "topic", "partition", "problem", "loss"] as const).every(
+        (field) => damage[field] === last?.[field],
+      );
+    if (same) groups.at(-1)!.push(damage);
+    else groups.push([damage]);
+  }
+  return groups;
 }
 
-function lossOf({ kind, topic, partition, firstOffset, endOffset }: Damage): string {
+function damageLines([damage, ...others]: readonly Damage[], paint: Paint): string[] {
+  const { kind, file, problem, position, loss } = damage!;
+  const size = damage!.bytes === null ? "" : `, ${plural(damage!.bytes, "byte")}`;
+  const where = position === null ? "" : `position ${position}${size}: `;
+  const after = loss ? lossOf(damage!) : `at the next open ${MENDED[kind] ?? "mended"}`;
+  const colour = loss ? paint.red : paint.yellow;
+  const more = others.length === 0 ? "" : ` and ${count(others.length)} more like it`;
+  return [colour(file) + more, `  ${where}${problem}`, `  ${after}`, ""];
+}
+
+function lossOf(damage: Damage): string {
+  const { kind, topic, partition, firstOffset, endOffset, problem } = damage;
   const name = partition === null ? topic : `${topic}#${partition}`;
   if (kind === "store") return "the log cannot be opened until this file is as it was";
-  if (kind === "description") return "the log cannot be opened until this file is as it was";
+  if (kind === "description") {
+    return problem === "no file"
+      ? "what this directory holds is not seen"
+      : "the log cannot be opened until this file is as it was";
+  }
   if (kind === "group-offset") return `the position of the group in ${name} is not known any more`;
   if (firstOffset === null) return `messages of ${name} are missing`;
   if (endOffset === null) return `messages of ${name} from offset ${firstOffset} on are lost`;
