@@ -64,7 +64,9 @@ export class LogStore implements ReadableStore {
     this.#retention = new Retention(() => this.topics(), {
       clock,
       events: this.events,
-      mayWrite: () => !this.#closed && this.#fence(),
+      mayWrite: (topic) => {
+        return !this.#closed && this.#topics.get(topic.name) === topic && this.#fence();
+      },
     });
     const sealed = (): void => this.#retention.soon();
     try {

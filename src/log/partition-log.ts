@@ -36,6 +36,7 @@ const SYNC_AHEAD_BYTES: number = 8 * 1024 * 1024;
 export class PartitionLog implements Flushable, ReadablePartition {
   readonly place: PartitionPlace;
   readonly #sealed: SealedSegment[];
+  #sealedBytes = 0;
   readonly #head: HeadFile;
   readonly #acknowledgements: Acknowledgements;
   readonly #deduplication: Deduplication;
@@ -67,6 +68,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
     try {
       const { sealed, active, tornTail } = recoverPartition(place, this.#head.found);
       this.#sealed = sealed;
+      for (const { summary } of sealed) this.#sealedBytes += summary.logBytes;
       this.#active = active;
       this.tornTail = tornTail;
       const newest = active?.lastAppendTimeUs ?? Number.NEGATIVE_INFINITY;
@@ -97,8 +99,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
 
   /** Bytes of all segments, and of what is about to be written. */
   get bytes(): number {
-    const sealed = this.#sealed.reduce((sum, { summary }) => sum + summary.logBytes, 0);
-    return sealed + (this.#active?.size ?? 0) + (this.#buffer?.used ?? 0);
+    return this.#sealedBytes + (this.#active?.size ?? 0) + (this.#buffer?.used ?? 0);
   }
 
   /** Something is written that the disk may not have. */
@@ -205,6 +206,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
     const [oldest] = this.#sealed;
     if (oldest === undefined) return undefined;
     this.#sealed.shift();
+    this.#sealedBytes -= oldest.summary.logBytes;
     if (this.#lastRead === oldest) this.#lastRead = undefined;
     oldest.release();
     try {
@@ -343,6 +345,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
     const sealed = active.seal(this.place.writer.writerEpoch, this.#syncsAtAll);
     const fresh = this.#start(active.nextOffset);
     this.#sealed.push(sealed);
+    this.#sealedBytes += sealed.summary.logBytes;
     active.close();
     this.place.writer.sealed();
     return fresh;

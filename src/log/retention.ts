@@ -31,7 +31,7 @@ export class Retention {
   /** @param topics Of the log, at any time. */
   constructor(topics: () => readonly TopicLog[], host: RetentionHost) {
     this.#topics = topics;
-    this.#host = { ...host, mayWrite: () => !this.#stopped && host.mayWrite() };
+    this.#host = { ...host, mayWrite: (topic) => !this.#stopped && host.mayWrite(topic) };
   }
 
   /** Something may be over: looks soon, outside of the call that asks. */

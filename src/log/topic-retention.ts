@@ -45,8 +45,8 @@ export interface RetainReport {
 export interface RetentionHost {
   readonly clock: Clock;
   readonly events: LogEventHub;
-  /** Asked before anything is removed: false when this process may not write, or not any more. */
-  mayWrite(): boolean;
+  /** Asked before anything is removed: false when the topic may not be written any more. */
+  mayWrite(topic: TopicLog): boolean;
 }
 
 /** An empty report. */
@@ -106,7 +106,7 @@ export class TopicRetention {
       ({ partition }) => nowMs >= (this.#failures.get(partition)?.retryAtMs ?? nowMs),
     );
     for (const { partition } of due) {
-      if (!this.#host.mayWrite()) return false;
+      if (!this.#host.mayWrite(this.#topic)) return false;
       const segment = this.#partition(partition).sealed[0];
       if (segment === undefined) return true;
       const waits = await this.#removeOne(partition, segment, report);
