@@ -70,6 +70,11 @@ export interface LogOptions extends TopicOverrides {
   onCorruption?: "fail" | "readonly" | "quarantine";
   on?: LogListeners;
   /**
+   * false: nothing is removed by itself, only by `retain()`; for tools, which must not remove
+   * something by merely opening a log. Default true.
+   */
+  automaticRetention?: boolean;
+  /**
    * Opens the log for reading, beside the process that writes it: takes no lock, makes nothing, and
    * refuses `append()` and `createTopic()`. Allows no other option but `visibility`. Default false.
    */
@@ -100,6 +105,7 @@ export interface ResolvedLogOptions {
   /** What topics have that say nothing for themselves. */
   readonly topicDefaults: TopicOptions;
   readonly on: LogListeners;
+  readonly automaticRetention: boolean;
   /** Options that were given, by path, `topics` and `on` left out. */
   readonly given: ReadonlyMap<string, unknown>;
 }
@@ -114,6 +120,7 @@ const OPTIONS: readonly string[] = [
   "cacheIndexes",
   "onCorruption",
   "on",
+  "automaticRetention",
   "readOnly",
   "visibility",
   ...TOPIC_OVERRIDES,
@@ -174,6 +181,7 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
     ]),
     topicDefaults: withOverrides(TOPIC_DEFAULTS, checkOverrides("", given)),
     on: resolveListeners(given.on),
+    automaticRetention: check.bool("automaticRetention", given.automaticRetention, true),
     given: flatten(given),
   };
   if (resolved.acknowledge === "synced" && resolved.sync === "never") {

@@ -61,7 +61,7 @@ export class LogStore implements ReadableStore {
     const lockPath = join(root, "LOCK");
     this.#lock = new LockFile(lockPath);
     setWrittenHere(root, true);
-    this.#retention = new Retention(() => this.topics(), {
+    this.#retention = new Retention(() => this.topics(), options.automaticRetention, {
       clock,
       events: this.events,
       mayWrite: (topic) => {

@@ -20,6 +20,7 @@ const STOP_MS = 5000;
  */
 export class Retention {
   readonly #host: RetentionHost;
+  readonly #automatic: boolean;
   readonly #topics: () => readonly TopicLog[];
   readonly #each = new WeakMap<TopicLog, TopicRetention>();
   /** The runs so far; never rejects. */
@@ -28,15 +29,19 @@ export class Retention {
   #asked = false;
   #stopped = false;
 
-  /** @param topics Of the log, at any time. */
-  constructor(topics: () => readonly TopicLog[], host: RetentionHost) {
+  /**
+   * @param topics Of the log, at any time.
+   * @param automatic false: nothing happens but by `retain()`.
+   */
+  constructor(topics: () => readonly TopicLog[], automatic: boolean, host: RetentionHost) {
     this.#topics = topics;
+    this.#automatic = automatic;
     this.#host = { ...host, mayWrite: (topic) => !this.#stopped && host.mayWrite(topic) };
   }
 
   /** Something may be over: looks soon, outside of the call that asks. */
   soon(): void {
-    if (this.#asked || this.#stopped) return;
+    if (this.#asked || this.#stopped || !this.#automatic) return;
     this.#asked = true;
     this.#host.clock.defer(() => void this.#inTurn(() => this.#runAll()).catch(warn));
   }

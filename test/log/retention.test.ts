@@ -137,6 +137,17 @@ describe("Retention", () => {
     await expect(log.store.retain("none", true)).rejects.toThrow(LogError);
   });
 
+  test("without automaticRetention nothing goes but by retain()", async () => {
+    const log = keptLog({ maxAgeMs: 1000 }, { automaticRetention: false });
+    log.fill(2);
+    await log.clock.advance(10_000);
+    expect(log.files().length).toBe(3);
+    expect((await log.store.retain("t", true)).removed.length).toBe(2);
+    expect(log.files().length).toBe(3);
+    expect((await log.store.retain("t", false)).removed.length).toBe(2);
+    expect(log.files().length).toBe(1);
+  });
+
   test("a crash after the log start was raised leaves what the next open sweeps", async () => {
     const log = keptLog({ maxAgeMs: 1000 });
     log.fill(3);

@@ -100,6 +100,7 @@ describe("resolveLogOptions()", () => {
       onCorruption: "fail",
       topicDefaults: TOPIC_DEFAULTS,
       on: {},
+      automaticRetention: true,
       given: new Map(),
     });
   });

@@ -42,7 +42,9 @@ export const retain: Command = {
     const path = existingLogPath("retain", args, io.cwd);
     // The report says what is held and what failed.
     const on = { ...toldEvents(io), retentionBlocked: () => {}, retentionFailed: () => {} };
-    const options = retention === undefined ? { on } : { on, retention };
+    // Nothing goes before the report counts it, and nothing at all in a dry run.
+    const given = { on, automaticRetention: false };
+    const options = retention === undefined ? given : { ...given, retention };
     const work = (log: Log): Promise<RetainReport> => runOnce(log, topic, dryRun);
     const report = await withWriter(path, io, work, options);
     const lines = args.flag("json")
