@@ -44,7 +44,8 @@ export interface LogSourceOptions {
   assignor?: AssignorName;
   /**
    * How far is read: to what the operating system has ("written"), or to what the disk has
-   * ("synced"), so that nothing that was handled can be gone after a power loss. Default "written".
+   * ("synced"), so that nothing that was handled can be gone after a power loss; that needs a writer
+   * whose option `sync` is not "never". Default "written".
    */
   visibility?: Visibility;
 }

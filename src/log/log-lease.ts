@@ -8,13 +8,12 @@ import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReaderPartition } from "./reader-partition.ts";
 import type { ReaderTopic } from "./reader-topic.ts";
 import { joinRun, takeRun } from "./stored-run.ts";
+import { LOOK_MS } from "./watch-file.ts";
 
 /** Most bytes that one read takes, unless a batch is larger. */
 const FETCH_BYTES: number = 1 << 20;
 /** Wait before a read that failed is tried again. */
 const READ_RETRY_MS = 1000;
-/** At the end of the log: longest time until it is looked at, when no notification comes. */
-export const LOOK_MS = 250;
 
 /** The member that a lease belongs to. */
 export interface LeaseOwner extends GroupMember {

@@ -1,5 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
 
+/** Longest time until a reader sees a change for which no notification came. */
+export const LOOK_MS = 250;
+
 /** Watches a file until it is stopped; undefined where that cannot be done now. */
 export type FileWatch = (path: string, changed: () => void, ended: () => void) => Stop | undefined;
 export type Stop = () => void;

@@ -1,9 +1,7 @@
 import type { Clock, TimerHandle } from "../types.ts";
 import { logClock } from "./log-clock.ts";
 import type { ReadablePartition, ReadableStore } from "./readable.ts";
-
-/** Longest time until a change is seen for which no notification came. */
-const LOOK_MS = 250;
+import { LOOK_MS } from "./watch-file.ts";
 
 /**
  * Calls back when a partition of a topic has grown, or may have: by notification, and by a look

@@ -5,10 +5,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { LOOK_MS } from "../../src/log/log-lease.ts";
 import { LogSource } from "../../src/log/log-source.ts";
 import { ReaderStore } from "../../src/log/reader-store.ts";
-import type { FileWatch } from "../../src/log/watch-file.ts";
+import { type FileWatch, LOOK_MS } from "../../src/log/watch-file.ts";
 import { watchTopic } from "../../src/log/watch-topic.ts";
 import { RecordingListener } from "../../src/source/recording-listener.ts";
 import { type FakeClock, fakeClock } from "../../src/testing/fake-clock.ts";
