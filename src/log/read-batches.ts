@@ -47,12 +47,27 @@ export function isOutOfRange(error: unknown): boolean {
  * Reads the batch that holds `offset` and those behind it, as many as fit.
  *
  * @param maxBytes One batch is always read, whatever its size.
- * @throws {CorruptLogError} When a batch is damaged.
+ * @throws {CorruptLogError} When the first batch is damaged; those before damage are given.
  */
 export function readBatches(segment: SegmentView, offset: number, maxBytes: number): StoredBatch[] {
+  const batches: StoredBatch[] = [];
+  try {
+    collectBatches(segment, offset, maxBytes, batches);
+  } catch (error) {
+    if (batches.length === 0 || !(error instanceof CorruptLogError)) throw error;
+    // The next read begins at the damage, and tells it.
+  }
+  return batches;
+}
+
+function collectBatches(
+  segment: SegmentView,
+  offset: number,
+  maxBytes: number,
+  batches: StoredBatch[],
+): void {
   let position = segment.index.floor(offset - segment.baseOffset);
   let chunk = readChunk(segment, position, maxBytes);
-  const batches: StoredBatch[] = [];
   let expected = offset;
   for (let at = 0; position + at < segment.size; ) {
     if (at + BATCH_HEADER_BYTES > chunk.length) {
@@ -87,7 +102,6 @@ export function readBatches(segment: SegmentView, offset: number, maxBytes: numb
     at += totalBytes;
     expected = baseOffset + count;
   }
-  return batches;
 }
 
 function readChunk(segment: SegmentView, position: number, maxBytes: number): Buffer {

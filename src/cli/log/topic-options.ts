@@ -28,7 +28,7 @@ export const RETENTION_OPTIONS: readonly OptionSpec[] = [
   {
     name: "retention-barrier-max-age-ms",
     value: "MS",
-    help: "a group that has been silent for longer holds nothing (7 days)",
+    help: "a group that is silent for longer holds nothing (7 days)",
   },
 ];
 

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { appendFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { RecordJson } from "../../../src/cli/log/record-json.ts";
 import { removeTemporary, temporaryDirectory } from "../../log/temporary.ts";
@@ -202,6 +209,24 @@ describe("headrace log append and read", () => {
     expect((await read()).out).toBe("one\ntwo\n");
   });
 
+  test("leaves out records whose id is known, and says how many", async () => {
+    const argv = ["create", "orders", "--log", "log", "--deduplication-ttl-ms", "600000"];
+    expect((await logCommand(directory, argv)).code).toBe(0);
+    const line = (digit: number): string =>
+      `{"value":"v${digit}","id":"00000000-0000-0000-0000-00000000000${digit}"}\n`;
+    const first = await append(line(1) + line(2) + line(1), "--format", "json", "--json");
+    expect(JSON.parse(first.out)).toMatchObject({
+      appended: 2,
+      duplicates: 1,
+      partitions: [{ partition: 0, messages: 2, firstOffset: 0, lastOffset: 1 }],
+    });
+    const second = await append(line(2) + line(3), "--format", "json");
+    expect(second.out).toContain("Appended 1 message to orders");
+    expect(second.out).toContain("  1 message with a known id left out\n");
+    expect(second.out).toContain("  partition 0  1 message  offset 2\n");
+    expect((await read()).out).toBe("v1\nv2\nv3\n");
+  });
+
   test("says that a torn tail was cut off, and goes on behind it", async () => {
     await append("a\nb\n");
     const [segment] = segmentFiles();
@@ -273,6 +298,22 @@ describe("headrace log read", () => {
     await append(numbers(0, 9));
     const { code, err, out } = await read(...argv);
     expect([code, err, out]).toEqual([expected, expect.stringContaining(message), ""]);
+  });
+
+  test("a damaged batch ends it: what stands before is printed, and the damage is named", async () => {
+    await append(numbers(0, 9), "--batch-messages", "5");
+    const [segment] = segmentFiles();
+    const bytes = readFileSync(segment!);
+    bytes[bytes.indexOf("HRB1", 1)] = 0;
+    writeFileSync(segment!, bytes);
+    const { code, err, out } = await read();
+    expect([code, linesOf(err).length]).toEqual([1, 1]);
+    expect(err).toMatch(/received no batch magic at position \d+ of .*00000\.log$/m);
+    expect(out).toBe(numbers(0, 4));
+    // Whoever would write refuses too: the disk had said that it is there.
+    const refused = await append("x\n");
+    expect([refused.code, linesOf(refused.err).length]).toEqual([1, 1]);
+    expect(refused.err).toContain("every batch must be intact: received no batch magic");
   });
 
   test("an offset in a topic of several partitions needs one of them", async () => {
