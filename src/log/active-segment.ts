@@ -10,12 +10,13 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { EncodedBatch } from "./batch-buffer.ts";
-import { replaceFile, syncDirectory, writeFully } from "./files.ts";
+import { syncDirectory, writeFully } from "./files.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
 import { findLaterBatch, type ScanPlan, scanSegment } from "./scan-segment.ts";
-import { SealedSegment } from "./sealed-segment.ts";
-import { indexPath } from "./segment-names.ts";
+import { SealedSegment, type SegmentRules, writeIndexes } from "./sealed-segment.ts";
+import { TimeIndex } from "./time-index.ts";
+import { findTime } from "./walk-headers.ts";
 
 /** What a crash left behind the last good batch, and was cut off. */
 export interface TornTail {
@@ -41,24 +42,29 @@ export class ActiveSegment implements SegmentView {
   readonly baseOffset: number;
   readonly fd: number;
   index: OffsetIndex = new OffsetIndex();
+  #times: TimeIndex = new TimeIndex();
+  readonly #rules: SegmentRules;
   size = 0;
   nextOffset: number;
   syncedBytes = 0;
+  /** Of the oldest batch; -Infinity when there is none. */
+  firstAppendTimeUs: number = Number.NEGATIVE_INFINITY;
   lastAppendTimeUs: number = Number.NEGATIVE_INFINITY;
   maxEventTimeUs: number = Number.NEGATIVE_INFINITY;
   #syncing = 0;
   #closed = false;
 
-  constructor(path: string, baseOffset: number, fd: number) {
+  constructor(path: string, baseOffset: number, fd: number, rules: SegmentRules) {
     this.path = path;
+    this.#rules = rules;
     this.baseOffset = baseOffset;
     this.nextOffset = baseOffset;
     this.fd = fd;
   }
 
   /** Makes an empty segment. Fails when the file is there. */
-  static create(path: string, baseOffset: number): ActiveSegment {
-    const segment = new ActiveSegment(path, baseOffset, openSync(path, "wx+"));
+  static create(path: string, baseOffset: number, rules: SegmentRules): ActiveSegment {
+    const segment = new ActiveSegment(path, baseOffset, openSync(path, "wx+"), rules);
     syncDirectory(dirname(path));
     return segment;
   }
@@ -73,11 +79,11 @@ export class ActiveSegment implements SegmentView {
     path: string,
     baseOffset: number,
     syncedBytes: number,
-    maxEpoch: number,
+    rules: SegmentRules,
   ): { segment: ActiveSegment; cut: Cut | undefined } {
-    const segment = new ActiveSegment(path, baseOffset, openSync(path, "r+"));
+    const segment = new ActiveSegment(path, baseOffset, openSync(path, "r+"), rules);
     try {
-      return { segment, cut: segment.#recover(syncedBytes, maxEpoch) };
+      return { segment, cut: segment.#recover(syncedBytes) };
     } catch (error) {
       segment.close();
       throw error;
@@ -85,7 +91,16 @@ export class ActiveSegment implements SegmentView {
   }
 
   read(offset: number, maxBytes: number): StoredBatch[] {
-    return readBatches(this, offset, maxBytes);
+    return readBatches(this, offset, maxBytes, this.#rules.verify === "read");
+  }
+
+  /**
+   * Base offset of the first batch whose append time is at or after `timeUs`, or undefined when all
+   * are from before it.
+   */
+  offsetForTime(timeUs: number): number | undefined {
+    if (timeUs > this.lastAppendTimeUs) return undefined;
+    return findTime(this, this.index.floor(this.#times.before(timeUs)), timeUs);
   }
 
   /**
@@ -96,7 +111,9 @@ export class ActiveSegment implements SegmentView {
     const { start } = batches[0]!;
     writeFully(this.fd, bytes.subarray(start, batches.at(-1)!.end), this.size);
     for (const batch of batches) {
-      this.index.add(batch.baseOffset - this.baseOffset, this.size);
+      const relative = batch.baseOffset - this.baseOffset;
+      if (this.index.add(relative, this.size)) this.#times.add(batch.appendTimeUs, relative);
+      if (this.size === 0) this.firstAppendTimeUs = batch.appendTimeUs;
       this.size += batch.end - batch.start;
       this.nextOffset = batch.baseOffset + batch.count;
       this.lastAppendTimeUs = batch.appendTimeUs;
@@ -125,15 +142,15 @@ export class ActiveSegment implements SegmentView {
   }
 
   /**
-   * Syncs when asked to, and writes the index with its footer; the caller closes this one once it
-   * has a new one.
+   * Syncs when asked to, and writes the indexes with their footers; the caller closes this one once
+   * it has a new one.
    */
-  seal(maxEpoch: number, sync: boolean): SealedSegment {
+  seal(sync: boolean): SealedSegment {
     if (sync && this.syncedBytes < this.size) this.syncNow();
     const { nextOffset, size, lastAppendTimeUs, maxEventTimeUs } = this;
     const summary = { nextOffset, logBytes: size, lastAppendTimeUs, maxEventTimeUs };
-    replaceFile(indexPath(this.path), this.index.encode(this.baseOffset, summary));
-    return new SealedSegment(this.path, this.baseOffset, summary, maxEpoch);
+    writeIndexes(this.path, this.baseOffset, { index: this.index, times: this.#times }, summary);
+    return new SealedSegment(this.path, this.baseOffset, summary, this.#rules);
   }
 
   /** A number of a closed file may be given to another one, so a sync on its way is waited for. */
@@ -143,10 +160,12 @@ export class ActiveSegment implements SegmentView {
     if (this.#syncing === 0) closeSync(this.fd);
   }
 
-  #recover(syncedBytes: number, maxEpoch: number): Cut | undefined {
+  #recover(syncedBytes: number): Cut | undefined {
     const { fd, baseOffset } = this;
+    const { maxEpoch, verify } = this.#rules;
     const { size } = fstatSync(fd);
-    const plan: ScanPlan = { fd, size, baseOffset, verifyFrom: syncedBytes, maxEpoch };
+    const verifyFrom = verify === "open" ? 0 : syncedBytes;
+    const plan: ScanPlan = { fd, size, baseOffset, verifyFrom, maxEpoch };
     const scan = scanSegment(plan);
     const reason = scan.problem ?? (size < syncedBytes ? "the end of the file" : undefined);
     if (reason !== undefined) {
@@ -159,8 +178,10 @@ export class ActiveSegment implements SegmentView {
       syncDirectory(dirname(this.path));
     }
     this.index = scan.index;
+    this.#times = scan.times;
     this.size = scan.position;
     this.nextOffset = scan.nextOffset;
+    this.firstAppendTimeUs = scan.firstAppendTimeUs;
     this.lastAppendTimeUs = scan.lastAppendTimeUs;
     this.maxEventTimeUs = scan.maxEventTimeUs;
     if (syncedBytes === this.size) this.syncedBytes = syncedBytes;

@@ -56,11 +56,16 @@ export interface LogOptions extends TopicOverrides {
    */
   acknowledge?: "buffered" | "written" | "synced";
   /**
-   * When checksums are verified: of all batches at "open", of each batch when it is "read", or
-   * "off". The end of the log is verified at open in any case. Default "read".
+   * When this log verifies checksums: of all batches at "open" and then no more, of each batch when
+   * it is "read", or "off". The unsynced end of the log is verified at open in any case, and
+   * consumers verify what they read. Default "read".
    */
   verify?: "open" | "read" | "off";
-  /** Which indexes stay in memory: "all", those of "open" segments, or "none". Default "open". */
+  /**
+   * Which indexes stay in memory: "all"; those of "open" segments, the one that is written to and
+   * one that is read in each partition; or "none" but the one of the segment that is written to.
+   * Default "open".
+   */
   cacheIndexes?: "all" | "open" | "none";
   /**
    * What to do about damage that is not a torn tail: "fail" rejects `openLog()`, "readonly" opens
@@ -128,8 +133,6 @@ const OPTIONS: readonly string[] = [
 
 /** Options that do nothing yet, with the one value that is already so. */
 const NOT_YET: Readonly<Record<string, unknown>> = {
-  verify: "read",
-  cacheIndexes: "open",
   onCorruption: "fail",
 };
 
@@ -276,6 +279,4 @@ function refuseNotYet(prefix: string, given: Readonly<Record<string, unknown>>):
     if (!Object.hasOwn(NOT_YET, name) || value === undefined || value === NOT_YET[name]) continue;
     throw new NotSupportedError(`${prefix}${name}`);
   }
-  const { segment } = given as { segment?: { maxAgeMs?: unknown } };
-  if (segment?.maxAgeMs != null) throw new NotSupportedError(`${prefix}segment.maxAgeMs`);
 }

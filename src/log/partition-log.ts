@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { ActiveSegment, type TornTail } from "./active-segment.ts";
-import type { BatchBuffer, EncodedBatch } from "./batch-buffer.ts";
+import type { TornTail } from "./active-segment.ts";
+import { AppendClock } from "./append-clock.ts";
+import type { BatchBuffer } from "./batch-buffer.ts";
 import { Deduplication } from "./deduplication.ts";
 import type { Flushable } from "./flush-queue.ts";
 import { HeadFile } from "./head-file.ts";
@@ -13,12 +14,12 @@ import type { Appended, PartitionPlace } from "./partition-place.ts";
 import { outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
 import { recoverPartition } from "./recover-partition.ts";
+import { RollTimer } from "./roll-timer.ts";
 import type { SealedSegment } from "./sealed-segment.ts";
-import { segmentName } from "./segment-names.ts";
+import { Segments, type SegmentsPlace } from "./segments.ts";
 
 export type { PartitionPlace, TopicFacts } from "./partition-place.ts";
 
-const MAX_RELATIVE_OFFSET = 0xffffffff;
 /**
  * Written bytes that a background sync is started for, so that little is left to do when a segment
  * is sealed, which waits.
@@ -35,17 +36,15 @@ const SYNC_AHEAD_BYTES: number = 8 * 1024 * 1024;
  */
 export class PartitionLog implements Flushable, ReadablePartition {
   readonly place: PartitionPlace;
-  readonly #sealed: SealedSegment[];
-  #sealedBytes = 0;
+  readonly #segments: Segments;
   readonly #head: HeadFile;
   readonly #acknowledgements: Acknowledgements;
   readonly #deduplication: Deduplication;
-  #active: ActiveSegment | undefined;
-  #lastRead: SealedSegment | undefined;
+  readonly #appendClock: AppendClock;
+  readonly #rollTimer: RollTimer;
   /** Encoded and not written. */
   #buffer: BatchBuffer | undefined;
-  #nextOffset = 0;
-  #lastAppendTimeUs: number = Number.NEGATIVE_INFINITY;
+  #nextOffset: number;
   /** Why nothing may be written: a failed write is never retried in place (rule 1). */
   #refusal: LogError | undefined;
   #syncing = false;
@@ -66,46 +65,53 @@ export class PartitionLog implements Flushable, ReadablePartition {
     mkdirSync(place.directory, { recursive: true });
     this.#head = new HeadFile(join(place.directory, "head"));
     try {
-      const { sealed, active, tornTail } = recoverPartition(place, this.#head.found);
-      this.#sealed = sealed;
-      for (const { summary } of sealed) this.#sealedBytes += summary.logBytes;
-      this.#active = active;
+      const { tornTail, ...found } = recoverPartition(place, this.#head.found);
       this.tornTail = tornTail;
-      const newest = active?.lastAppendTimeUs ?? Number.NEGATIVE_INFINITY;
-      this.#lastAppendTimeUs = Math.max(newest, sealed.at(-1)?.summary.lastAppendTimeUs ?? newest);
-      this.#nextOffset = this.logEnd;
-      if (active !== undefined) this.#writeHead(active);
-      this.#deduplication.use(place.facts.options.deduplication, this.#appendTimeUs());
+      this.#segments = new Segments(segmentsPlace(place), found);
+    } catch (error) {
+      this.#head.close();
+      throw error;
+    }
+    const { clock } = place.writer;
+    const due = (): number | undefined => this.#segments.oldFromMs;
+    this.#nextOffset = this.logEnd;
+    this.#appendClock = new AppendClock(place, this.#segments.lastAppendTimeUs);
+    this.#rollTimer = new RollTimer(clock, due, () => this.#rollWhenOld());
+    try {
+      this.#writeHead();
+      this.#deduplication.use(place.facts.options.deduplication, this.#appendClock.next());
     } catch (error) {
       this.#closeFiles();
       throw error;
     }
+    this.#rollTimer.arm();
   }
 
   /** First readable offset. */
   get logStart(): number {
-    return this.#sealed[0]?.baseOffset ?? this.#active?.baseOffset ?? 0;
+    return this.#segments.logStart;
   }
 
   /** End of what is written and can be read: the next offset. */
   get logEnd(): number {
-    return this.#active?.nextOffset ?? 0;
+    return this.#segments.logEnd;
   }
 
   /** Sealed segments, oldest first. */
   get sealed(): readonly SealedSegment[] {
-    return this.#sealed;
+    return this.#segments.sealed;
   }
 
   /** Bytes of all segments, and of what is about to be written. */
   get bytes(): number {
-    return this.#sealedBytes + (this.#active?.size ?? 0) + (this.#buffer?.used ?? 0);
+    return this.#segments.bytes + (this.#buffer?.used ?? 0);
   }
 
   /** Something is written that the disk may not have. */
   get dirty(): boolean {
-    if (this.#active === undefined || this.#refusal !== undefined) return false;
-    return this.#active.syncedBytes < this.#active.size;
+    const { active } = this.#segments;
+    if (active === undefined || this.#refusal !== undefined) return false;
+    return active.syncedBytes < active.size;
   }
 
   /**
@@ -117,7 +123,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
    */
   enqueue(records: readonly SinkRecord[]): Appended {
     const { facts, writer } = this.place;
-    const appendTimeUs = this.#appendTimeUs();
+    const appendTimeUs = this.#appendClock.next();
     this.#deduplication.use(facts.options.deduplication, appendTimeUs);
     if (this.#refusal !== undefined) throw this.#refusal;
     const selection = this.#deduplication.select(records, this.#nextOffset, appendTimeUs);
@@ -133,7 +139,6 @@ export class PartitionLog implements Flushable, ReadablePartition {
     buffer.add(fresh, { ...place, writerEpoch: writer.writerEpoch, topicEpoch: facts.epoch });
     if (selection !== undefined) this.#deduplication.remember(selection, appendTimeUs);
     this.#nextOffset += fresh.length;
-    this.#lastAppendTimeUs = appendTimeUs;
     const acknowledged = this.#acknowledgements.next();
     const { messages, bytes } = writer.options.flush;
     if (buffer.messages >= messages || buffer.used >= bytes) this.flush();
@@ -161,7 +166,8 @@ export class PartitionLog implements Flushable, ReadablePartition {
     const { writer } = this.place;
     this.#buffer = undefined;
     try {
-      this.#write(buffer);
+      this.#segments.write(buffer);
+      this.#writeHead();
     } catch (cause) {
       this.refuse("a write failed, and it must be opened again", cause);
       return;
@@ -171,6 +177,7 @@ export class PartitionLog implements Flushable, ReadablePartition {
     this.#acknowledgements.wrote();
     tellLocalWrite(this.place.directory);
     writer.wrote();
+    this.#rollTimer.arm();
     if (this.#wantsSync() && !this.#syncing) void this.#syncWhileWanted();
   }
 
@@ -184,13 +191,11 @@ export class PartitionLog implements Flushable, ReadablePartition {
   read(offset: number, maxBytes: number): StoredBatch[] {
     const { logStart, logEnd } = this;
     if (!(offset >= logStart && offset <= logEnd)) throw outOfRange(offset, logStart, logEnd);
-    const active = this.#active;
-    if (active === undefined || offset === logEnd) return [];
-    if (offset >= active.baseOffset) return active.read(offset, maxBytes);
-    const segment = this.#sealedWith(offset);
-    if (this.#lastRead !== segment) this.#lastRead?.release();
-    this.#lastRead = segment;
-    return segment.read(offset, maxBytes);
+    return offset === logEnd ? [] : this.#segments.read(offset, maxBytes);
+  }
+
+  offsetForTime(timeMs: number): number | undefined {
+    return this.#segments.offsetForTime(timeMs * 1000);
   }
 
   /**
@@ -203,14 +208,10 @@ export class PartitionLog implements Flushable, ReadablePartition {
    */
   dropOldest(): SealedSegment | undefined {
     if (this.#refusal !== undefined) throw this.#refusal;
-    const [oldest] = this.#sealed;
+    const oldest = this.#segments.shift();
     if (oldest === undefined) return undefined;
-    this.#sealed.shift();
-    this.#sealedBytes -= oldest.summary.logBytes;
-    if (this.#lastRead === oldest) this.#lastRead = undefined;
-    oldest.release();
     try {
-      this.#writeHead(this.#active!);
+      this.#writeHead();
       this.#head.sync();
       tellLocalWrite(this.place.directory);
     } catch (cause) {
@@ -218,6 +219,12 @@ export class PartitionLog implements Flushable, ReadablePartition {
     }
     oldest.remove();
     return oldest;
+  }
+
+  /** To be called when the topic's options have changed. */
+  optionsChanged(): void {
+    this.#rollTimer.clear();
+    this.#rollTimer.arm();
   }
 
   /** Nobody else changes anything here. */
@@ -232,15 +239,15 @@ export class PartitionLog implements Flushable, ReadablePartition {
    * writes.
    */
   async sync(): Promise<void> {
-    const active = this.#active;
+    const { active } = this.#segments;
     if (active === undefined || this.#refusal !== undefined) return;
     // What a roll has left behind was synced then.
     const synced = this.#acknowledgements.syncing();
     try {
       await active.sync();
       synced();
-      if (this.#active !== active || this.#refusal !== undefined) return;
-      this.#writeHead(active);
+      if (this.#segments.active !== active || this.#refusal !== undefined) return;
+      this.#writeHead();
       tellLocalWrite(this.place.directory);
     } catch (cause) {
       this.refuse("a sync failed, and it must be opened again", cause);
@@ -272,14 +279,15 @@ export class PartitionLog implements Flushable, ReadablePartition {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#rollTimer.clear();
     try {
       const before = this.#refusal;
       this.flush();
       if (this.#refusal !== undefined && before === undefined) throw this.#refusal;
-      if (this.#active !== undefined && this.#refusal === undefined) {
+      if (this.#refusal === undefined) {
         const synced = this.#acknowledgements.syncing();
-        if (this.dirty && this.#syncsAtAll) this.#active.syncNow();
-        this.#writeHead(this.#active);
+        if (this.dirty && syncsAtAll(this.place)) this.#segments.active?.syncNow();
+        this.#writeHead();
         synced();
       }
     } finally {
@@ -289,25 +297,28 @@ export class PartitionLog implements Flushable, ReadablePartition {
   }
 
   #closeFiles(): void {
-    this.#lastRead?.release();
-    this.#active?.close();
+    this.#segments.close();
     this.#head.close();
   }
 
-  /** Time of an append now: it never decreases. */
-  #appendTimeUs(): number {
-    return Math.max(this.place.writer.clock.wallTime() * 1000, this.#lastAppendTimeUs);
-  }
-
-  get #syncsAtAll(): boolean {
-    return this.place.writer.options.sync !== "never";
+  #rollWhenOld(): void {
+    this.flush();
+    if (this.#refusal !== undefined || !this.#segments.isOld(this.#appendClock.nowUs)) return;
+    try {
+      this.#segments.roll();
+      this.#writeHead();
+      tellLocalWrite(this.place.directory);
+    } catch (cause) {
+      this.refuse("a write failed, and it must be opened again", cause);
+    }
   }
 
   #wantsSync(): boolean {
-    if (this.#refusal !== undefined || this.#active === undefined) return false;
+    const { active } = this.#segments;
+    if (this.#refusal !== undefined || active === undefined) return false;
     if (this.#acknowledgements.wantSync) return true;
     const { sync } = this.place.writer.options;
-    const unsynced = this.#active.size - this.#active.syncedBytes;
+    const unsynced = active.size - active.syncedBytes;
     return unsynced > 0 && (sync === "flush" || (sync !== "never" && unsynced >= SYNC_AHEAD_BYTES));
   }
 
@@ -318,64 +329,30 @@ export class PartitionLog implements Flushable, ReadablePartition {
     this.#syncing = false;
   }
 
-  #start(baseOffset: number): ActiveSegment {
-    const path = join(this.place.directory, segmentName(baseOffset));
-    this.#active = ActiveSegment.create(path, baseOffset);
-    return this.#active;
-  }
-
-  #write(buffer: BatchBuffer): void {
-    const { batches, bytes } = buffer;
-    let target = this.#active;
-    for (let first = 0; first < batches.length; ) {
-      target = this.#roomFor(batches[first]!);
-      let end = first + 1;
-      while (end < batches.length && this.#fits(target, batches[end]!, batches[first]!)) end++;
-      target.write(bytes, batches.slice(first, end));
-      first = end;
-    }
-    if (target !== undefined) this.#writeHead(target);
-  }
-
-  /** The active segment, or a new one when the batch does not fit. */
-  #roomFor(batch: EncodedBatch): ActiveSegment {
-    const active = this.#active;
-    if (active === undefined) return this.#start(batch.baseOffset);
-    if (active.size === 0 || this.#fits(active, batch, batch)) return active;
-    const sealed = active.seal(this.place.writer.writerEpoch, this.#syncsAtAll);
-    const fresh = this.#start(active.nextOffset);
-    this.#sealed.push(sealed);
-    this.#sealedBytes += sealed.summary.logBytes;
-    active.close();
-    this.place.writer.sealed();
-    return fresh;
-  }
-
-  /** @param first Batch of the same buffer that will lie where the segment ends now. */
-  #fits(active: ActiveSegment, batch: EncodedBatch, first: EncodedBatch): boolean {
-    const { bytes } = this.place.facts.options.segment;
-    const relative = batch.baseOffset + batch.count - active.baseOffset;
-    return active.size + batch.end - first.start <= bytes && relative <= MAX_RELATIVE_OFFSET;
-  }
-
-  #writeHead(active: ActiveSegment): void {
+  #writeHead(): void {
+    const { active, logStart } = this.#segments;
+    if (active === undefined) return;
     this.#head.write({
       activeBase: active.baseOffset,
       writtenBytes: active.size,
       syncedBytes: active.syncedBytes,
       nextOffset: active.nextOffset,
-      logStart: this.logStart,
+      logStart,
     });
   }
+}
 
-  #sealedWith(offset: number): SealedSegment {
-    let low = 0;
-    let high = this.#sealed.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#sealed[middle]!.baseOffset <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return this.#sealed[low]!;
-  }
+function syncsAtAll({ writer }: PartitionPlace): boolean {
+  return writer.options.sync !== "never";
+}
+
+function segmentsPlace(place: PartitionPlace): SegmentsPlace {
+  const { directory, facts, writer } = place;
+  return {
+    directory,
+    rules: writer.segmentRules,
+    limits: () => facts.options.segment,
+    sync: syncsAtAll(place),
+    rolled: () => writer.sealed(),
+  };
 }

@@ -4,7 +4,7 @@ import { errorCode, readFully } from "./files.ts";
 import { BATCH_HEADER_BYTES, checksumHolds, readBatchHeader } from "./format.ts";
 import type { OffsetIndex } from "./offset-index.ts";
 
-/** One batch as stored, checksum verified. */
+/** One batch as stored, checksum verified unless the option `verify` says otherwise. */
 export interface StoredBatch {
   readonly baseOffset: number;
   readonly count: number;
@@ -47,12 +47,18 @@ export function isOutOfRange(error: unknown): boolean {
  * Reads the batch that holds `offset` and those behind it, as many as fit.
  *
  * @param maxBytes One batch is always read, whatever its size.
+ * @param verify false leaves checksums alone; lengths and offsets are checked in any case.
  * @throws {CorruptLogError} When the first batch is damaged; those before damage are given.
  */
-export function readBatches(segment: SegmentView, offset: number, maxBytes: number): StoredBatch[] {
+export function readBatches(
+  segment: SegmentView,
+  offset: number,
+  maxBytes: number,
+  verify = true,
+): StoredBatch[] {
   const batches: StoredBatch[] = [];
   try {
-    collectBatches(segment, offset, maxBytes, batches);
+    collectBatches(segment, { offset, maxBytes, verify }, batches);
   } catch (error) {
     if (batches.length === 0 || !(error instanceof CorruptLogError)) throw error;
     // The next read begins at the damage, and tells it.
@@ -62,8 +68,7 @@ export function readBatches(segment: SegmentView, offset: number, maxBytes: numb
 
 function collectBatches(
   segment: SegmentView,
-  offset: number,
-  maxBytes: number,
+  { offset, maxBytes, verify }: { offset: number; maxBytes: number; verify: boolean },
   batches: StoredBatch[],
 ): void {
   let position = segment.index.floor(offset - segment.baseOffset);
@@ -95,7 +100,7 @@ function collectBatches(
       at = 0;
       chunk = readChunk(segment, position, totalBytes);
     }
-    if (!checksumHolds(chunk, at, totalBytes)) {
+    if (verify && !checksumHolds(chunk, at, totalBytes)) {
       throw corruptAt(segment.path, position + at, "a wrong checksum");
     }
     batches.push({ baseOffset, count, bytes: chunk.subarray(at, at + totalBytes) });

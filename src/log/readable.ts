@@ -19,6 +19,13 @@ export interface ReadablePartition {
    */
   read(offset: number, maxBytes: number): StoredBatch[];
   /**
+   * Offset of the first message whose append time is at or after `timeMs`, in milliseconds since
+   * the epoch; undefined when there is none.
+   *
+   * @throws {CorruptLogError} For damage where it lies.
+   */
+  offsetForTime(timeMs: number): number | undefined;
+  /**
    * Calls back when there may be more to read. It may also be missed, when another process writes:
    * who waits calls `refresh()` at times.
    *

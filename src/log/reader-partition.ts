@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import { type FoundHead, readHead } from "./head-file.ts";
 import { isWrittenHere, onLocalWrite } from "./local-wakes.ts";
-import { outOfRange, type StoredBatch } from "./read-batches.ts";
+import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
 import { ReaderSegment } from "./reader-segment.ts";
 import { listSegments, segmentName } from "./segment-names.ts";
@@ -73,19 +73,15 @@ export class ReaderPartition implements ReadablePartition {
   }
 
   read(offset: number, maxBytes: number): StoredBatch[] {
-    for (let attempt = 0; ; attempt++) {
+    return this.#twice(() => {
       const { logStart, logEnd } = this;
       if (!(offset >= logStart && offset <= logEnd)) throw outOfRange(offset, logStart, logEnd);
-      if (offset === logEnd) return [];
-      try {
-        return this.#read(offset, maxBytes);
-      } catch (error) {
-        // It may all have changed since it was looked at last.
-        this.#forget();
-        if (attempt > 0) throw error;
-        this.refresh();
-      }
-    }
+      return offset === logEnd ? [] : this.#read(offset, maxBytes);
+    });
+  }
+
+  offsetForTime(timeMs: number): number | undefined {
+    return this.#twice(() => (this.logStart === this.logEnd ? undefined : this.#find(timeMs)));
   }
 
   onWrite(wake: () => void): () => void {
@@ -128,6 +124,40 @@ export class ReaderPartition implements ReadablePartition {
     if (this.place.visibility === "synced") this.#limitToSynced();
   }
 
+  /** What is known may have changed since it was looked at last, so a failure is not the last word. */
+  #twice<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (isOutOfRange(error)) throw error;
+      this.#forget();
+      this.refresh();
+    }
+    try {
+      return act();
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  /** Append times never decrease, so segments ascend by time as by offset. */
+  #find(timeMs: number): number | undefined {
+    const timeUs = timeMs * 1000;
+    const { activeBase } = this.#head!.state;
+    const bases = this.#listed().filter((base) => base >= this.logStart && base <= activeBase);
+    let low = 0;
+    let high = bases.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#open(bases[middle]!).lastAppendTimeUs >= timeUs) high = middle;
+      else low = middle + 1;
+    }
+    const segment = this.#open(bases[low] ?? activeBase);
+    const limit = segment.baseOffset === activeBase ? this.#limit : segment.bytes;
+    return segment.offsetForTime(timeUs, limit);
+  }
+
   #limitToSynced(): void {
     const { activeBase, writtenBytes, syncedBytes } = this.#head!.state;
     if (syncedBytes === writtenBytes) return;
@@ -149,10 +179,14 @@ export class ReaderPartition implements ReadablePartition {
 
   /** Base of the segment that holds the offset. */
   #baseOf(offset: number): number {
-    if (this.#bases.length === 0) this.#bases = listSegments(this.place.directory);
-    const base = this.#bases.findLast((one) => one <= offset);
+    const base = this.#listed().findLast((one) => one <= offset);
     if (base === undefined) throw this.#missing(`no segment with offset ${offset}`);
     return base;
+  }
+
+  #listed(): readonly number[] {
+    if (this.#bases.length === 0) this.#bases = listSegments(this.place.directory);
+    return this.#bases;
   }
 
   #open(base: number): ReaderSegment {

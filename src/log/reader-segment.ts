@@ -1,14 +1,12 @@
-import { Buffer } from "node:buffer";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { errorCode, readFully, readIfThere } from "./files.ts";
-import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from "./format.ts";
+import { errorCode, readIfThere } from "./files.ts";
+import type { BatchHeader } from "./format.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { corruptAt, readBatches, type StoredBatch } from "./read-batches.ts";
-import { indexPath, segmentName } from "./segment-names.ts";
-
-/** Read at once while headers are walked. */
-const WALK_BYTES: number = 64 * 1024;
+import { indexPath, segmentName, timeIndexPath } from "./segment-names.ts";
+import { TimeIndex } from "./time-index.ts";
+import { findTime, walkHeaders } from "./walk-headers.ts";
 
 /** Where a batch begins. */
 interface Border {
@@ -25,16 +23,19 @@ export class ReaderSegment {
   readonly baseOffset: number;
   readonly #fd: number;
   readonly #index: OffsetIndex;
+  #lastAppendTimeUs: number | undefined;
   /** Behind what was read last: reading on needs no search. */
   #next: Border;
   /** Where the last `offsetAt()` ended. */
   #end: Border;
 
-  constructor(path: string, baseOffset: number, fd: number, index: OffsetIndex) {
+  constructor(path: string, baseOffset: number, fd: number) {
     this.path = path;
     this.baseOffset = baseOffset;
     this.#fd = fd;
-    this.#index = index;
+    const stored = storedIndex(path, baseOffset, fd);
+    this.#index = stored?.index ?? new OffsetIndex();
+    this.#lastAppendTimeUs = stored?.summary.lastAppendTimeUs;
     this.#next = { offset: baseOffset, position: 0 };
     this.#end = this.#next;
   }
@@ -49,7 +50,7 @@ export class ReaderSegment {
       if (errorCode(error) === "ENOENT") return undefined;
       throw error;
     }
-    return new ReaderSegment(path, baseOffset, fd, storedIndex(path, baseOffset, fd));
+    return new ReaderSegment(path, baseOffset, fd);
   }
 
   /** Size of the file now. */
@@ -97,8 +98,37 @@ export class ReaderSegment {
     return this.#end.offset;
   }
 
+  /** Of the newest batch, µs. For a sealed segment, which changes no more. */
+  get lastAppendTimeUs(): number {
+    this.#lastAppendTimeUs ??= this.#walkToLastTime();
+    return this.#lastAppendTimeUs;
+  }
+
+  /**
+   * Base offset of the first batch whose append time is at or after `timeUs`, or undefined when all
+   * up to `limit` are from before it.
+   */
+  offsetForTime(timeUs: number, limit: number): number | undefined {
+    const { path, baseOffset } = this;
+    const bytes = readIfThere(timeIndexPath(path));
+    const stored = bytes && TimeIndex.decode(bytes, baseOffset);
+    const fits = stored?.summary.logBytes === this.bytes;
+    const before = fits ? baseOffset + stored.index.before(timeUs) : baseOffset;
+    const from = this.#index.floor(before - baseOffset);
+    return findTime({ fd: this.#fd, path, size: limit }, from, timeUs);
+  }
+
   close(): void {
     closeSync(this.#fd);
+  }
+
+  #walkToLastTime(): number {
+    let last = Number.NEGATIVE_INFINITY;
+    this.#walk(0, this.bytes, ({ appendTimeUs }) => {
+      last = appendTimeUs;
+      return true;
+    });
+    return last;
   }
 
   /** Position of the batch that holds the offset; `limit` when there is none. */
@@ -123,36 +153,20 @@ export class ReaderSegment {
   /** Shows the headers from a batch's position on, as long as `visit` asks for more. */
   #walk(
     from: number,
-    limit: number,
+    size: number,
     visit: (header: BatchHeader, position: number) => boolean,
   ): void {
-    let chunk: Buffer = Buffer.alloc(0);
-    let start = from;
-    for (let position = from; position < limit; ) {
-      if (position + BATCH_HEADER_BYTES > start + chunk.length) {
-        start = position;
-        chunk = this.#chunkAt(position, limit);
-      }
-      const header = readBatchHeader(chunk, position - start);
-      if (typeof header === "string") throw corruptAt(this.path, position, header);
-      if (!visit(header, position)) return;
-      position += header.totalBytes;
-    }
-  }
-
-  #chunkAt(position: number, limit: number): Buffer {
-    const chunk = Buffer.allocUnsafe(Math.min(WALK_BYTES, limit - position));
-    const got = readFully(this.#fd, chunk, position);
-    if (got < BATCH_HEADER_BYTES) {
-      throw corruptAt(this.path, position + got, "the end of the file");
-    }
-    return chunk.subarray(0, got);
+    walkHeaders({ fd: this.#fd, path: this.path, size }, from, visit);
   }
 }
 
-/** The index of a sealed segment, if it is whole and fits; else an empty one. */
-function storedIndex(path: string, baseOffset: number, fd: number): OffsetIndex {
+/** The index of a sealed segment, if it is whole and fits. */
+function storedIndex(
+  path: string,
+  baseOffset: number,
+  fd: number,
+): ReturnType<typeof OffsetIndex.decode> {
   const bytes = readIfThere(indexPath(path));
   const stored = bytes && OffsetIndex.decode(bytes, baseOffset);
-  return stored?.summary.logBytes === fstatSync(fd).size ? stored.index : new OffsetIndex();
+  return stored?.summary.logBytes === fstatSync(fd).size ? stored : undefined;
 }

@@ -31,13 +31,13 @@ export function recoverPartition(place: PartitionPlace, head: HeadState | undefi
   if ((last ?? 0) < expected) throw missing(place, "newest", expected);
   if (last === undefined) return { sealed: [], active: undefined, tornTail: undefined };
   const sealed = bases.map((base) => {
-    return SealedSegment.open(join(directory, segmentName(base)), base, writer.writerEpoch);
+    return SealedSegment.open(join(directory, segmentName(base)), base, writer.segmentRules);
   });
   checkChain(place, sealed, { logStart: head?.logStart ?? 0, last });
   // A head of an older segment was written before the roll, which synced what it speaks of.
   const synced = head !== undefined && head.activeBase === last ? head.syncedBytes : 0;
   const path = join(directory, segmentName(last));
-  const { segment, cut } = ActiveSegment.recover(path, last, synced, writer.writerEpoch);
+  const { segment, cut } = ActiveSegment.recover(path, last, synced, writer.segmentRules);
   return { sealed, active: segment, tornTail: cut && { topic, partition, ...cut } };
 }
 

@@ -11,6 +11,7 @@ import {
 } from "./format.ts";
 import { writeU32 } from "./integers.ts";
 import { OffsetIndex } from "./offset-index.ts";
+import { TimeIndex } from "./time-index.ts";
 
 /** What to walk, and what to hold against it. */
 export interface ScanPlan {
@@ -29,9 +30,11 @@ export interface ScanPlan {
 /** How far a segment is good. */
 export interface Scan {
   readonly index: OffsetIndex;
+  readonly times: TimeIndex;
   /** End of the last good batch. */
   readonly position: number;
   readonly nextOffset: number;
+  readonly firstAppendTimeUs: number;
   readonly lastAppendTimeUs: number;
   readonly maxEventTimeUs: number;
   /** Why the walk ended before the end of the file. */
@@ -45,8 +48,10 @@ export interface Scan {
 export function scanSegment(plan: ScanPlan): Scan {
   const window = new FileWindow(plan.fd, plan.size);
   const index = new OffsetIndex();
+  const times = new TimeIndex();
   let position = 0;
   let nextOffset = plan.baseOffset;
+  let firstAppendTimeUs = Number.NEGATIVE_INFINITY;
   let lastAppendTimeUs = Number.NEGATIVE_INFINITY;
   let maxEventTimeUs = Number.NEGATIVE_INFINITY;
   let epoch = 0;
@@ -57,14 +62,17 @@ export function scanSegment(plan: ScanPlan): Scan {
       problem = header;
       break;
     }
-    index.add(header.baseOffset - plan.baseOffset, position);
+    const relative = header.baseOffset - plan.baseOffset;
+    if (index.add(relative, position)) times.add(header.appendTimeUs, relative);
+    if (position === 0) firstAppendTimeUs = header.appendTimeUs;
     position += header.totalBytes;
     nextOffset = header.baseOffset + header.count;
     epoch = header.writerEpoch;
     lastAppendTimeUs = header.appendTimeUs;
     maxEventTimeUs = Math.max(maxEventTimeUs, header.maxEventTimeUs);
   }
-  return { index, position, nextOffset, lastAppendTimeUs, maxEventTimeUs, problem };
+  const ends = { firstAppendTimeUs, lastAppendTimeUs, maxEventTimeUs };
+  return { index, times, position, nextOffset, ...ends, problem };
 }
 
 interface Expected {

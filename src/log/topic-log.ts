@@ -117,6 +117,7 @@ export class TopicLog implements TopicFacts, ReadableTopic {
     writeJson(join(this.directory, TOPIC_FILE), json);
     this.#json = json;
     this.#options = withOverrides(this.#writer.options.topicDefaults, json.options);
+    for (const partition of this.partitions) partition.optionsChanged();
     if (grows) this.#openPartitions();
     return grows;
   }

@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
+import { INDEX_HEADER_BYTES } from "./index-file.ts";
 import { readU32 } from "./integers.ts";
-import { INDEX_ENTRY_BYTES, INDEX_HEADER_BYTES, OffsetIndex } from "./offset-index.ts";
+import { INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
 import type { GoodBatch, SegmentCheck } from "./verify-segment.ts";
 
 /** Holds an offset index against the batches of its segment, as they are walked. */

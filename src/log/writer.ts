@@ -3,6 +3,7 @@ import { BatchBuffer } from "./batch-buffer.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import type { LogEventHub } from "./log-events.ts";
 import type { ResolvedLogOptions } from "./log-options.ts";
+import type { SegmentRules } from "./sealed-segment.ts";
 
 /** Buffers kept for the next appends, and the largest that is. */
 const MAX_FREE_BUFFERS = 8;
@@ -29,6 +30,7 @@ export class Writer implements WriterParts {
   readonly events: LogEventHub;
   readonly wrote: () => void;
   readonly sealed: () => void;
+  readonly segmentRules: SegmentRules;
   readonly flushes: FlushQueue;
   readonly #free: BatchBuffer[] = [];
 
@@ -39,6 +41,8 @@ export class Writer implements WriterParts {
     this.events = events;
     this.wrote = wrote;
     this.sealed = sealed ?? (() => {});
+    const { verify, cacheIndexes } = options;
+    this.segmentRules = { maxEpoch: writerEpoch, verify, cacheIndexes };
     const waits = options.acknowledge === "buffered";
     this.flushes = new FlushQueue(clock, waits ? options.flush.intervalMs : undefined);
   }
