@@ -9,7 +9,7 @@ import type { PipelineHost } from "./pipeline-host.ts";
 import type { PolledBatch } from "./polled-batch.ts";
 import type { CallContext } from "./process/call-context.ts";
 import { CallDeadlines } from "./process/call-deadlines.ts";
-import type { CallGate, ProcessListener } from "./process/inline-processor.ts";
+import type { CallGate, ProcessListener } from "./process/processor.ts";
 import type { CollapseWindow } from "./schedule/collapse-window.ts";
 import type { HeldKeys } from "./schedule/held-keys.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";

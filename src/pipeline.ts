@@ -1,9 +1,9 @@
 import { CommitMetadata } from "./commit-metadata.ts";
-import { ProcessError } from "./errors.ts";
 import { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { CallLatencies } from "./latency.ts";
 import { LeaseCalls } from "./lease-calls.ts";
+import { openHandler } from "./lease-handler.ts";
 import { LiveBatches } from "./live-batches.ts";
 import { OffsetTexts } from "./mark/offset-texts.ts";
 import { OffsetTracker } from "./mark/offset-tracker.ts";
@@ -12,9 +12,9 @@ import { Marking, resultsRange } from "./marking.ts";
 import type { EncodedMetadata } from "./metadata/encode-metadata.ts";
 import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
-import { type CallGate, InlineProcessor } from "./process/inline-processor.ts";
-import { Instances } from "./process/instances.ts";
+import type { Instances } from "./process/instances.ts";
 import { OneCall } from "./process/one-call.ts";
+import type { CallGate, Processor } from "./process/processor.ts";
 import { Recovery, type RecoveryHost } from "./recovery.ts";
 import type { ResolvedTopic } from "./resolve-topic.ts";
 import { Filling } from "./schedule/filling.ts";
@@ -61,7 +61,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   readonly account: CreditAccount;
   readonly #host: PipelineHost;
   readonly #clock: Clock;
-  readonly processor: InlineProcessor;
+  readonly processor: Processor;
   readonly instances: Instances;
   readonly holds: LeaseHolds;
   readonly marking: Marking;
@@ -106,16 +106,12 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
     );
-    this.instances = new Instances(
-      topic.handler,
-      { topic: lease.topic, partition: lease.partition, groupId },
-      (hook, cause) => host.report(new ProcessError(`Cannot run ${hook}() as it threw`, { cause })),
-    );
     this.pauses = new Pauses(clock, start.paused, (paused) => this.#pauseChanged(paused));
     this.recovery = new Recovery(this, clock, host.events, this.#timers, host.deadLetters);
     this.regate();
-    const calls = new LeaseCalls(this, host, texts);
-    this.processor = new InlineProcessor(calls, topic.handler, !topic.manual);
+    const handler = openHandler(host, lease, topic, new LeaseCalls(this, host, texts));
+    this.processor = handler.processor;
+    this.instances = handler.instances;
     this.account = host.credit.open(
       () => {
         source.pause(lease);

@@ -1,68 +1,22 @@
-import { Redeliver } from "../errors.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
-import type { PolledBatch } from "../polled-batch.ts";
 import type { ResolvedHandler } from "../resolve-topic.ts";
-import type { Batch, VirtualPartitionConsumer } from "../types.ts";
+import type { Batch } from "../types.ts";
 import { BatchCall, CallContext, type LeaseView } from "./call-context.ts";
-
-/** What a processor tells the lease it works for. */
-export interface ProcessListener extends LeaseView {
-  /** When the running slice began, monotonic. */
-  readonly sliceStartMs: number;
-  /** Messages of the next call; 0 while its first message is held. */
-  callLength(lane: Lane): number;
-  /** Whether calls may start, apart from what is unmarked: a handler may have closed it. */
-  readonly gate: CallGate;
-  /** As the gate, and no more is unmarked than may be. */
-  readonly mayStart: boolean;
-  /** Keys that calls of ended leases hold (R6). */
-  readonly held: { readonly empty: boolean; blocks(batch: PolledBatch, index: number): boolean };
-  /**
-   * The message has left the lane.
-   *
-   * @param handled Its call ended well; false: it was marked before, and is not handed over again.
-   */
-  done(batch: PolledBatch, index: number, handled: boolean): void;
-  /** Not marked yet: a retry hands over only such messages (E3). */
-  isOpen(batch: PolledBatch, index: number): boolean;
-  /** A call failed while its lease was live; its messages are still in the lane. */
-  failed(lane: Lane, call: CallContext, error: unknown): void;
-  /** A call failed when its lease was not live; its messages are still in the lane. */
-  abandoned(lane: Lane, call: CallContext): void;
-  /** The handler wants its messages again (E6); they are still in the lane. */
-  redeliver(lane: Lane, call: CallContext, error: Redeliver): void;
-  /** A call returned a promise; or one that did has ended, or its lease has. */
-  pending(call: CallContext, isPending: boolean): void;
-  /** A call that returned a promise has ended. */
-  settled(lane: Lane): void;
-  /** A consumer for a virtual partition, made on first use (C1). */
-  consumerOf(virtualPartition: number): VirtualPartitionConsumer;
-}
-
-/** Kept ready, as it is looked at before every call. */
-export interface CallGate {
-  open: boolean;
-}
-
-/** How many calls may follow one another at once. */
-export interface CallBudget {
-  /** One message was handed over; false: stop after it. */
-  spend(): boolean;
-}
+import { CallEnds } from "./call-ends.ts";
+import type { CallBudget, ProcessListener, Processor } from "./processor.ts";
 
 /**
  * Runs handler calls in this thread.
  *
  * A result that is not a thenable ends its call in the same tick (H2): no promise, no timer, no clock.
  */
-export class InlineProcessor {
+export class InlineProcessor implements Processor {
   readonly #listener: ProcessListener;
   readonly #handler: ResolvedHandler;
   readonly #contexts: MessageContexts;
   readonly #automatic: boolean;
-  /** Calls that returned a promise and have not ended. */
-  readonly pending: Set<CallContext> = new Set();
+  readonly #ends: CallEnds;
 
   /** @param automatic Success marks. */
   constructor(listener: ProcessListener, handler: ResolvedHandler, automatic: boolean) {
@@ -70,25 +24,22 @@ export class InlineProcessor {
     this.#listener = listener;
     this.#handler = handler;
     this.#contexts = new MessageContexts(listener);
+    this.#ends = new CallEnds(listener, automatic);
   }
 
-  /** Batches were copied out (F2): messages of running calls read the copies. */
+  /** Calls that returned a promise and have not ended. */
+  get pending(): ReadonlySet<CallContext> {
+    return this.#ends.pending;
+  }
+
+  get pendingMessages(): number {
+    return this.#ends.pendingMessages;
+  }
+
   rebase(): void {
     for (const call of this.pending) call.rebase();
   }
 
-  /** Messages of these calls. */
-  get pendingMessages(): number {
-    let messages = 0;
-    for (const call of this.pending) messages += call.length;
-    return messages;
-  }
-
-  /**
-   * Hands over messages of the lane while calls end at once.
-   *
-   * @returns true when a call is left pending; its end is told by `settled()`.
-   */
   run(lane: Lane, budget: CallBudget): boolean {
     return this.#handler.form === "eachMessage"
       ? this.#runMessages(lane, this.#handler.call, budget)
@@ -104,8 +55,9 @@ export class InlineProcessor {
     const listener = this.#listener;
     const { gate, held } = listener;
     const automatic = this.#automatic;
+    const ends = this.#ends;
     do {
-      if (lane.retryLength > 0 && this.#dropMarked(lane)) continue;
+      if (lane.retryLength > 0 && ends.dropMarked(lane)) continue;
       if (!gate.open || !(automatic || listener.mayStart)) break;
       const { batch, index } = lane;
       if (!held.empty && held.blocks(batch, index)) break;
@@ -116,7 +68,7 @@ export class InlineProcessor {
         result = call(view, context);
       } catch (error) {
         budget.spend();
-        this.#fail(lane, context, error);
+        ends.fail(lane, context, error);
         return false;
       }
       if (isThenable(result)) {
@@ -127,7 +79,7 @@ export class InlineProcessor {
         return true;
       }
       context.end();
-      this.#shift(lane);
+      ends.shift(lane);
       listener.done(batch, index, true);
     } while (budget.spend() && lane.length > 0);
     return false;
@@ -135,8 +87,9 @@ export class InlineProcessor {
 
   #runBatches(lane: Lane, budget: CallBudget): boolean {
     const listener = this.#listener;
+    const ends = this.#ends;
     do {
-      if (lane.retryLength > 0 && this.#dropMarked(lane)) continue;
+      if (lane.retryLength > 0 && ends.dropMarked(lane)) continue;
       const length = listener.mayStart ? listener.callLength(lane) : 0;
       if (length === 0) break;
       const batch = new BatchCall(listener, lane, length);
@@ -145,7 +98,7 @@ export class InlineProcessor {
         result = this.#callBatch(batch);
       } catch (error) {
         budget.spend();
-        this.#fail(lane, batch, error);
+        ends.fail(lane, batch, error);
         return false;
       }
       if (isThenable(result)) {
@@ -154,7 +107,7 @@ export class InlineProcessor {
         return true;
       }
       batch.end();
-      this.#succeed(lane, length);
+      ends.succeed(lane, length);
     } while (budget.spend() && lane.length > 0);
     return false;
   }
@@ -167,7 +120,7 @@ export class InlineProcessor {
 
   #await(result: PromiseLike<unknown>, lane: Lane, call: CallContext): void {
     call.startedMs = this.#listener.sliceStartMs;
-    this.pending.add(call);
+    this.#ends.pending.add(call);
     this.#listener.pending(call, true);
     // A foreign thenable may settle twice; a promise around it does not (E1: one result, the first).
     const promise = result instanceof Promise ? result : Promise.resolve(result);
@@ -176,18 +129,17 @@ export class InlineProcessor {
         this.#settle(call);
         const { length } = call;
         call.end();
-        this.#succeed(lane, length);
+        this.#ends.succeed(lane, length);
         this.#listener.settled(lane);
       },
       (error: unknown) => {
         this.#settle(call);
-        this.#fail(lane, call, error);
+        this.#ends.fail(lane, call, error);
         this.#listener.settled(lane);
       },
     );
   }
 
-  /** The lease is over: signals abort, and nobody waits for these calls any more. */
   end(reason: unknown): void {
     for (const call of this.pending) {
       this.#listener.pending(call, false);
@@ -196,50 +148,8 @@ export class InlineProcessor {
   }
 
   #settle(call: CallContext): void {
-    this.pending.delete(call);
+    this.#ends.pending.delete(call);
     this.#listener.pending(call, false);
-  }
-
-  #succeed(lane: Lane, length: number): void {
-    for (let i = 0; i < length; i++) {
-      const { batch, index } = lane;
-      this.#shift(lane);
-      this.#listener.done(batch, index, true);
-    }
-  }
-
-  #fail(lane: Lane, call: CallContext, error: unknown): void {
-    // A throw after the lease began to drain or ended is abandoned, not failed (E9).
-    const abandoned = this.#listener.draining || this.#listener.ended;
-    const counts = !abandoned && !Redeliver.isRedeliver(error);
-    // Also an abandoned call is repeated when its lease goes on (R3), and not with what its handler had marked.
-    if (lane.retryLength === 0) {
-      lane.retryLength = call.length;
-      lane.retryFailures = counts ? 1 : 0;
-    }
-    if (abandoned) this.#listener.abandoned(lane, call);
-    else if (counts) {
-      lane.failures++;
-      this.#listener.failed(lane, call, error);
-    } else this.#listener.redeliver(lane, call, error as Redeliver);
-    call.end();
-  }
-
-  /** A message of a failed call that its handler had marked is not handed over again. */
-  #dropMarked(lane: Lane): boolean {
-    const { batch, index } = lane;
-    if (this.#listener.isOpen(batch, index)) return false;
-    this.#shift(lane, false);
-    this.#listener.done(batch, index, false);
-    return true;
-  }
-
-  /** @param progress A call has succeeded: the budget of the lane's retries is whole again (Q5). */
-  #shift(lane: Lane, progress = this.#automatic): void {
-    lane.shift();
-    if (progress) lane.failuresInScope = 0;
-    if (lane.retryLength === 0) return;
-    lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CallBudget } from "./inline-processor.ts";
+import type { CallBudget } from "./processor.ts";
 
 /** A budget of one call, for calls that run one at a time; it still counts against the slice. */
 export class OneCall implements CallBudget {

@@ -24,6 +24,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   "group-leases.ts": "wiring",
   "intake.ts": "wiring",
   "lease-calls.ts": "wiring",
+  "lease-handler.ts": "wiring",
   "live-batches.ts": "wiring",
   "marking.ts": "wiring",
   "pipeline.ts": "wiring",

@@ -58,7 +58,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "O1: a failed call marks its messages",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "    // A throw after the lease began",
     to: `    lane.peek(call.length, (of, at) => this.#listener.markThrough(of, at, call));
     // A throw after the lease began`,
@@ -131,13 +131,13 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "E3: failed messages count as done",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "      lane.failures++;\n      this.#listener.failed(lane, call, error);",
-    to: "      this.#succeed(lane, call.length);",
+    to: "      this.succeed(lane, call.length);",
   },
   {
     name: "E3: a retry hands over what was marked",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "if (this.#listener.isOpen(batch, index)) return false;",
     to: "if (batch.count > 0) return false;",
   },
@@ -155,7 +155,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "E9: an abandoned call is a failure",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "const abandoned = this.#listener.draining || this.#listener.ended;",
     to: "const abandoned = this.#listener.ended;",
   },

@@ -58,7 +58,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Q5: what leaves a lane without a call resets the budget",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "this.#listener.done(batch, index, false);",
     to: "this.#listener.done(batch, index, true);",
     test: "test/regression/dead-letters-of-simulated-faults.test.ts",
@@ -132,7 +132,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "E6: a redelivery counts as an attempt",
-    file: "process/inline-processor.ts",
+    file: "process/call-ends.ts",
     from: "const counts = !abandoned && !Redeliver.isRedeliver(error);",
     to: "const counts = !abandoned;",
   },
