@@ -1,9 +1,11 @@
+import { closeOnSignal } from "./close-on-signal.ts";
 import { Committer } from "./commit/committer.ts";
 import type { Consumer, ConsumerState } from "./consumer-interface.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { ClosedError, errorInfo, HeadraceError, SourceError } from "./errors.ts";
 import { type ConsumerEvents, Events } from "./events.ts";
 import { GroupLeases } from "./group-leases.ts";
+import { ModuleHandlers } from "./module-handlers.ts";
 import type { ConsumerOptions } from "./options.ts";
 import { Mutexes } from "./process/mutexes.ts";
 import { explain, partitionStats, type ConsumerState as ReportState } from "./report.ts";
@@ -52,6 +54,7 @@ class GroupConsumer implements Consumer {
   readonly #committer: Committer;
   readonly #leases: GroupLeases;
   readonly #deadLetters: DeadLetters | null;
+  readonly #modules: ModuleHandlers;
   readonly #paused = new Set<string>();
   #pausedAll = false;
   #state: ConsumerState = "idle";
@@ -81,6 +84,13 @@ class GroupConsumer implements Consumer {
       onError: (error) => this.#fail(error),
     });
     this.#deadLetters = DeadLetters.of(options);
+    this.#modules = new ModuleHandlers({
+      options,
+      concurrency: () => this.concurrency,
+      turn: () => this.#scheduler.turn(),
+      report: (error) => this.#report(error, false),
+      fatal: (error) => this.#fail(error),
+    });
     const host = {
       options,
       scheduler: this.#scheduler,
@@ -94,6 +104,7 @@ class GroupConsumer implements Consumer {
       },
       deadLetters: this.#deadLetters,
       mutexes: new Mutexes(),
+      modules: this.#modules,
       stalled: (lease: Lease, kind: string): void => this.#stalls.report(lease, kind),
       report: (error: unknown): void => this.#report(error, false),
       dropped: (messages: number): void => {
@@ -218,13 +229,14 @@ class GroupConsumer implements Consumer {
   async #start(): Promise<void> {
     if (this.#closing !== null) throw new ClosedError("Cannot run as the consumer is closed");
     const { source, groupId, topics, drainTimeoutMs, maxInFlightBytes } = this.#options;
-    const { clock, logger } = this.#options;
+    const { clock, logger, signal } = this.#options;
     this.#state = "starting";
     this.#rebalancing = true;
-    this.#closeOnSignal();
+    closeOnSignal(signal, this);
     const times = { member: 0, drainTimeoutMs, maxInFlightBytes };
     const group = { groupId, topics: [...topics.keys()], ...times, clock, logger };
     try {
+      await this.#modules.start();
       await this.#deadLetters?.check();
       this.#source = source.open(group);
       await this.#source.start(this.#listener());
@@ -241,17 +253,6 @@ class GroupConsumer implements Consumer {
     this.#stalls.start(this.#source.sessionTimeoutMs);
   }
 
-  #closeOnSignal(): void {
-    const { signal } = this.#options;
-    if (signal === null) return;
-    const close = (): void => {
-      this.close().catch(() => {});
-    };
-    if (signal.aborted) close();
-    signal.addEventListener("abort", close, { once: true });
-    this.closed.finally(() => signal.removeEventListener("abort", close)).catch(() => {});
-  }
-
   async #close(drainMs: number): Promise<CloseReport> {
     const { clock } = this.#options;
     this.#state = "draining";
@@ -264,7 +265,7 @@ class GroupConsumer implements Consumer {
     this.#committer.close();
     this.#leases.end(leases, null);
     this.#stalls.stop();
-    await Promise.all([this.#leave(), this.#closeDeadLetters()]);
+    await Promise.all([this.#leave(), this.#closeDeadLetters(), this.#modules.close()]);
     this.#state = "closed";
     const { drained, abandoned } = drain;
     const uncommitted = drain.uncommitted.map(({ topic, partition }) => ({ topic, partition }));

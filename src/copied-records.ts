@@ -50,12 +50,25 @@ export function copyOfOne(records: RecordBatch, index: number): RecordBatch {
     .headersAt(index)
     .entries()
     .map(([name, bytes]) => [name, copy(bytes)!] as const);
-  const headers = headerList(pairs);
+  const offset = records.baseOffset + (records.offsetDeltas?.[index] ?? index);
+  return oneRecord({ offset, timestamp, key, value, headers: pairs });
+}
+
+/** A batch of one record; its memory is charged elsewhere. */
+export function oneRecord(record: {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
+}): RecordBatch {
+  const { offset, timestamp, key, value } = record;
+  const headers = headerList(record.headers);
   return {
     count: 1,
-    baseOffset: records.baseOffset,
-    offsetDeltas: Uint32Array.of(records.offsetDeltas?.[index] ?? index),
-    byteLength: records.byteLength / records.count,
+    baseOffset: offset,
+    offsetDeltas: null,
+    byteLength: 0,
     keyAt: () => key,
     valueAt: () => value,
     timestampAt: () => timestamp,

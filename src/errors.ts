@@ -71,6 +71,17 @@ export class FencedError extends HeadraceError {
   }
 }
 
+/**
+ * A worker thread failed: `HEADRACE_WORKER_LOAD` (its module cannot be loaded), `_EXIT` (it ended), `_CRASH` (it threw
+ * outside of a handler), `_OUT_OF_MEMORY`, `_TIMEOUT` (a call ignored its signal), or workers are not to be had here
+ * (`HEADRACE_WORKERS_UNAVAILABLE`).
+ */
+export class WorkerError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_WORKER", ...details });
+  }
+}
+
 /** A limit was reached. */
 export class CapacityError extends HeadraceError {
   constructor(message: string, details: ErrorDetails = {}) {

@@ -7,6 +7,7 @@ import { KeyShare } from "./group/key-share.ts";
 import type { PolledBatch } from "./polled-batch.ts";
 import type { ResolvedTopic } from "./resolve-topic.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
+import type { Deserializer } from "./types.ts";
 import { Kernel, type Placement } from "./wasm/kernel.ts";
 
 /**
@@ -32,11 +33,19 @@ export class Intake {
   /** null: placement does not depend on keys in flight. */
   readonly #finished: FinishedKeys | null;
   readonly #keyShare = new KeyShare();
+  readonly #deserializer: Deserializer<unknown> | null;
   readonly #waiting: PolledBatch[] = [];
   #orderedRun = false;
 
-  constructor(topic: ResolvedTopic, lanes: PartitionLanes, events: Events) {
+  /** @param deserializer The handler's; the partitioner has the topic's. */
+  constructor(
+    topic: ResolvedTopic,
+    deserializer: Deserializer<unknown> | null,
+    lanes: PartitionLanes,
+    events: Events,
+  ) {
     const kernel = new Kernel();
+    this.#deserializer = deserializer;
     this.#topic = topic;
     this.#lanes = lanes;
     this.#events = events;
@@ -67,6 +76,7 @@ export class Intake {
       this.#orderedRun = true;
       this.#leaveWaiting();
       batch.order = Uint32Array.from({ length: batch.count }, (_, index) => index);
+      batch.deserializer = this.#deserializer;
       this.#lanes.addOrdered(batch);
     }
   }
@@ -87,6 +97,7 @@ export class Intake {
       batch.laneStarts = placement.starts.slice(0, placement.groupCount + 1);
     }
     this.#leaveWaiting();
+    batch.deserializer = this.#deserializer;
     this.#lanes.add(batch, placement);
     if (this.#events.has("distributed")) {
       this.#events.emit("distributed", { ...batch.range(), lanes: placement.groupCount });

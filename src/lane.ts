@@ -24,6 +24,10 @@ export class Lane {
   waiting = false;
   /** Virtual partition of its calls; with `per-key` while it runs only. */
   slot = 0;
+  /** It waits for a worker thread. */
+  parked = false;
+  /** Until its retries are over, its calls run alone in their thread: one has died under it (W3). */
+  solo = false;
   /** It is among the ready lanes. */
   ready = false;
   /** Offset of the first message while ready: the order in which lanes get slots (D7). */

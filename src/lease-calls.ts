@@ -1,3 +1,4 @@
+import { oneRecord } from "./copied-records.ts";
 import type { Redeliver } from "./errors.ts";
 import type { Lane } from "./lane.ts";
 import { leaseOverError } from "./lease-over-error.ts";
@@ -6,14 +7,14 @@ import type { Marking } from "./marking.ts";
 import { checkUserText } from "./metadata/check-user-text.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { PipelineHost } from "./pipeline-host.ts";
-import type { PolledBatch } from "./polled-batch.ts";
+import { PolledBatch } from "./polled-batch.ts";
 import type { CallContext } from "./process/call-context.ts";
 import { CallDeadlines } from "./process/call-deadlines.ts";
 import type { CallGate, ProcessListener } from "./process/processor.ts";
 import type { CollapseWindow } from "./schedule/collapse-window.ts";
 import type { HeldKeys } from "./schedule/held-keys.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
-import type { VirtualPartitionConsumer } from "./types.ts";
+import type { MessagePlace, ReturnedRecord } from "./worker/host/hosted-call.ts";
 
 /** What the calls of one lease ask, tell and want: the pipeline as its processor sees it. */
 export class LeaseCalls implements ProcessListener {
@@ -79,10 +80,6 @@ export class LeaseCalls implements ProcessListener {
     return this.#marking.isOpen(batch, index);
   }
 
-  consumerOf(virtualPartition: number): VirtualPartitionConsumer {
-    return this.#pipeline.instances.of(virtualPartition);
-  }
-
   // ---- the end of a call -------------------------------------------------------------------------------------
 
   done(batch: PolledBatch, index: number, handled: boolean): void {
@@ -92,12 +89,16 @@ export class LeaseCalls implements ProcessListener {
     if (handled && this.#collapse.ordered && !this.#manual) this.#pipeline.recovery.progressed();
   }
 
-  settled(lane: Lane): void {
+  callOver(lane: Lane): void {
     const pipeline = this.#pipeline;
     pipeline.give(lane, this.#host.options.clock.now());
     pipeline.holds.settled(lane);
     this.#host.scheduler.release();
-    pipeline.flush();
+  }
+
+  settled(lane: Lane): void {
+    this.callOver(lane);
+    this.#pipeline.flush();
     this.#host.scheduler.turn();
   }
 
@@ -123,30 +124,51 @@ export class LeaseCalls implements ProcessListener {
     else this.#deadlines?.ended(call);
   }
 
-  /** R12: an inline call keeps its lane until it settles. */
+  /** R12: the signal aborts; what else follows depends on where the call runs. */
   #overdue(call: CallContext): void {
     const { handlerTimeoutMs } = this.#host.options;
     call.abort(new DOMException(`The handler ran for ${handlerTimeoutMs} ms`, "TimeoutError"));
     this.#host.stalled(this.#pipeline.lease, "handler-timeout");
+    this.#pipeline.processor.overdue(call);
   }
 
   // ---- what a call wants -------------------------------------------------------------------------------------
 
   markThrough(batch: PolledBatch, index: number, caller: CallContext, text?: string): boolean {
+    if (batch.owner !== this.#pipeline) return false;
+    const place = { offset: batch.offsetAt(index), laneKey: batch.laneKeyAt(index) };
+    return this.markPlace(place, caller, text);
+  }
+
+  markPlace({ offset, laneKey }: MessagePlace, caller: CallContext | null, text?: string): boolean {
     const pipeline = this.#pipeline;
-    if (this.ended || batch.owner !== pipeline) return false;
-    if (text !== undefined) this.attachText(batch.offsetAt(index), text);
-    const marked = this.#marking.through(batch, index, [caller, ...pipeline.processor.pending]);
-    if (marked && caller.lane !== null) this.#progressed(caller.lane, batch, index);
+    if (this.ended) return false;
+    if (text !== undefined) this.attachText(offset, text);
+    const { pending } = pipeline.processor;
+    const calls = caller === null ? pending : [caller, ...pending];
+    const marked = this.#marking.through(laneKey, offset, calls);
+    if (marked && caller !== null && caller.lane !== null) this.#progressed(caller.lane, laneKey);
     pipeline.marked();
     return true;
   }
 
   /** A running call has marked something: it started after whatever failed in its scope before (Q5). */
-  #progressed(lane: Lane, batch: PolledBatch, index: number): void {
+  #progressed(lane: Lane, laneKey: number): void {
     if (this.collapsed) this.#pipeline.recovery.progressed();
-    const own = lane.batch.laneKeyAt(lane.index);
-    if (batch.laneKeyAt(index) === own) lane.failuresInScope = 0;
+    if (lane.batch.laneKeyAt(lane.index) === laneKey) lane.failuresInScope = 0;
+  }
+
+  copy(
+    { offset, laneKey }: MessagePlace,
+    record: ReturnedRecord,
+  ): { batch: PolledBatch; index: number } {
+    const { lease, topic } = this.#pipeline;
+    const records = oneRecord({ offset, ...record });
+    const given = { lease, records, nextOffset: offset + 1, highWatermark: -1 };
+    const nowMs = this.#host.options.clock.now();
+    const batch = new PolledBatch(this.#pipeline, given, topic.deserializer, nowMs);
+    batch.placeOn(laneKey);
+    return { batch, index: 0 };
   }
 
   attachText(offset: number, text: string): void {

@@ -1,3 +1,4 @@
+import type { Events } from "./events.ts";
 import type { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { HandedMessages } from "./mark/handed-messages.ts";
@@ -72,11 +73,10 @@ export class Marking {
   /**
    * O2: marks a message and every earlier one that was handed to the same lane.
    *
+   * @param key What `laneKeyAt()` says of the message.
    * @returns false when all of them were marked before.
    */
-  through(batch: PolledBatch, index: number, calls: Iterable<MarkingCall>): boolean {
-    const key = batch.laneKeyAt(index);
-    const offset = batch.offsetAt(index);
+  through(key: number, offset: number, calls: Iterable<MarkingCall>): boolean {
     let marked = false;
     const mark = (one: number): void => {
       if (one <= offset && this.#tracker.mark(one)) marked = true;
@@ -113,13 +113,18 @@ export class Marking {
   }
 }
 
-/** What events say of the results of a turn. */
-export function resultsRange(
+/** Tells what the results of a turn were, once for all of them. */
+export function emitResults(
+  events: Events,
   { topic, partition }: TopicPartition,
   { offsets, count }: CollectedResults,
-): TopicPartition & { count: number; firstOffset: number; lastOffset: number } {
+  manual: boolean,
+): void {
+  if (!events.has("processed") && !events.has("marked")) return;
   const done = offsets.subarray(0, count);
   const firstOffset = done.reduce((a, b) => Math.min(a, b));
   const lastOffset = done.reduce((a, b) => Math.max(a, b));
-  return { topic, partition, count, firstOffset, lastOffset };
+  const payload = { topic, partition, count, firstOffset, lastOffset };
+  events.emit("processed", payload);
+  if (!manual) events.emit("marked", payload);
 }

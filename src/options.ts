@@ -24,7 +24,7 @@ export interface ConsumerOptions<P extends Record<string, unknown> = Record<stri
   topics: { [K in keyof P]: TopicOptions<P[K]> };
   /** Handler calls running at once in this process, 1…100,000. Default 10. Changeable on the consumer. */
   concurrency?: number;
-  /** Threads for `module` handlers. Not supported yet. */
+  /** Threads for `module` handlers, 1…1024. Default: as many as the process may use processors. */
   workers?: number;
   /** Messages polled whose call has not ended, all partitions; at least the largest `maxMessages`. Default 10,000. */
   maxInFlightMessages?: number;
@@ -36,7 +36,10 @@ export interface ConsumerOptions<P extends Record<string, unknown> = Record<stri
   commitIntervalMs?: number;
   /** Milliseconds that revoke and close wait for running handlers, 0…3,600,000. Default 20,000. */
   drainTimeoutMs?: number;
-  /** Milliseconds after which a call's `signal` aborts and `stalled` is emitted, 1 or more. Default: never. */
+  /**
+   * Milliseconds after which a call's `signal` aborts and `stalled` is emitted, 1 or more. Default: never. A worker
+   * thread whose call ignores that for `drainTimeoutMs` is ended and replaced.
+   */
   handlerTimeoutMs?: number;
   /** Milliseconds with lag and no mark before `stalled` is emitted, 1000 or more. Default 60,000. */
   stallMs?: number;
@@ -65,13 +68,36 @@ export type TopicOptions<T = unknown> = CommonTopicOptions<T> & OneHandler<T>;
 
 /** Exactly one way to handle messages. */
 export type OneHandler<T> =
+  | OneFunctionHandler<T>
+  | HandlerForm<"module", URL | string | SpawnThread>;
+
+/** Exactly one function that handles messages, or makes what handles them. */
+export type OneFunctionHandler<T> =
   | HandlerForm<
       "eachMessage",
       (message: Message<T>, context: MessageContext<T>) => void | Promise<void>
     >
   | HandlerForm<"eachBatch", (batch: Batch<T>) => void | Promise<void>>
-  | HandlerForm<"consumer", (info: VirtualPartitionInfo) => VirtualPartitionConsumer<T>>
-  | HandlerForm<"module", URL | string>;
+  | HandlerForm<"consumer", (info: VirtualPartitionInfo) => VirtualPartitionConsumer<T>>;
+
+/**
+ * Starts a thread of your own file, which calls `serve()` of `headrace/worker`. It is called for each thread, and for
+ * each one that takes the place of a thread that has died.
+ *
+ * ```ts
+ * module: () => new Worker(new URL("./orders.worker.js", import.meta.url))
+ * ```
+ */
+export type SpawnThread = () => WorkerThread;
+
+/** A `Worker` of `node:worker_threads`, as Node, Bun and Deno have it. */
+export interface WorkerThread {
+  postMessage(message: unknown): void;
+  on(event: "message" | "error" | "exit", listener: (value: never) => void): unknown;
+  terminate(): unknown;
+  ref(): void;
+  unref(): void;
+}
 
 type HandlerName = "eachMessage" | "eachBatch" | "consumer" | "module";
 type HandlerForm<N extends HandlerName, H> = { [K in N]: H } & {
@@ -80,7 +106,10 @@ type HandlerForm<N extends HandlerName, H> = { [K in N]: H } & {
 
 /** Options that every handler form has. */
 export interface CommonTopicOptions<T = unknown> {
-  /** Makes `message.payload`, on first access, inside the attempt. */
+  /**
+   * Makes `message.payload`, on first access, inside the attempt. A `module` exports its own; then this one serves the
+   * partitioner only.
+   */
   deserializer?: Deserializer<T>;
   /** Absent: one lane per partition, strict partition order. true: the defaults. */
   virtualPartitions?: true | VirtualPartitionsOptions<T>;

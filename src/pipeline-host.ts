@@ -1,6 +1,7 @@
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Events } from "./events.ts";
 import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
+import type { ModuleHandlers } from "./module-handlers.ts";
 import type { Mutexes } from "./process/mutexes.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 import type { Scheduler } from "./schedule/scheduler.ts";
@@ -18,6 +19,7 @@ export interface PipelineHost {
   report(error: unknown): void;
   readonly deadLetters: DeadLetters | null;
   readonly mutexes: Mutexes;
+  readonly modules: ModuleHandlers;
   /** A `stalled` event of this kind. */
   stalled(lease: Lease, kind: string): void;
   /** Results that came after their lease had ended. */

@@ -1,4 +1,5 @@
 import { CommitMetadata } from "./commit-metadata.ts";
+import type { LeaseHooks } from "./instances.ts";
 import { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { CallLatencies } from "./latency.ts";
@@ -8,11 +9,10 @@ import { LiveBatches } from "./live-batches.ts";
 import { OffsetTexts } from "./mark/offset-texts.ts";
 import { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CollectedResults } from "./mark/results.ts";
-import { Marking, resultsRange } from "./marking.ts";
+import { emitResults, Marking } from "./marking.ts";
 import type { EncodedMetadata } from "./metadata/encode-metadata.ts";
 import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
-import type { Instances } from "./process/instances.ts";
 import { OneCall } from "./process/one-call.ts";
 import type { CallGate, Processor } from "./process/processor.ts";
 import { Recovery, type RecoveryHost } from "./recovery.ts";
@@ -62,7 +62,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   readonly #host: PipelineHost;
   readonly #clock: Clock;
   readonly processor: Processor;
-  readonly instances: Instances;
+  readonly instances: LeaseHooks;
   readonly holds: LeaseHolds;
   readonly marking: Marking;
   readonly #timers: Timers;
@@ -95,23 +95,23 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.holds = new LeaseHolds(groupId, lease.topic, lease.partition, () => this.#keysReleased());
     const perKey = topic.distribution === "per-key";
     const { maxPartitions, maxMessages, maxWaitMs } = topic;
-    const batches = topic.handler.form !== "eachMessage";
+    const handler = host.modules.handlerOf(topic);
     this.lanes = new PartitionLanes(
-      { maxPartitions, perKey, maxMessages, maxWaitMs: batches ? maxWaitMs : 0 },
+      { maxPartitions, perKey, maxMessages, maxWaitMs: handler.ofBatches ? maxWaitMs : 0 },
       this.holds.keys,
     );
     this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
     this.#batches = new LiveBatches(this);
-    this.intake = new Intake(topic, this.lanes, host.events);
+    this.intake = new Intake(topic, handler.deserializer, this.lanes, host.events);
     this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
     );
     this.pauses = new Pauses(clock, start.paused, (paused) => this.#pauseChanged(paused));
     this.recovery = new Recovery(this, clock, host.events, this.#timers, host.deadLetters);
     this.regate();
-    const handler = openHandler(host, lease, topic, new LeaseCalls(this, host, texts));
-    this.processor = handler.processor;
-    this.instances = handler.instances;
+    const opened = openHandler(host, this, handler, new LeaseCalls(this, host, texts));
+    this.processor = opened.processor;
+    this.instances = opened.instances;
     this.account = host.credit.open(
       () => {
         source.pause(lease);
@@ -146,6 +146,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   set state(state: LeaseState) {
     this.#state = state;
     this.regate();
+    this.processor.refresh();
   }
   get mayStart(): boolean {
     return this.gate.open && (!this.topic.manual || !this.unmarkedFull);
@@ -251,7 +252,13 @@ export class Pipeline implements Runnable, RecoveryHost {
   /** In a collapse only the lane with the lowest offset of all is taken, and only below the window's end. */
   get #mayTake(): boolean {
     const { collapse } = this.recovery;
+    if (!this.processor.hasRoom) return false;
     return this.mayStart && (!collapse.ordered || this.lanes.hasOrdered(collapse.until));
+  }
+
+  /** A lane waited for a worker thread. */
+  unpark(lane: Lane): void {
+    if (this.state !== "ended") this.lanes.unpark(lane, this.#clock.now());
   }
 
   /** The calls of a lane are over, for now. */
@@ -305,6 +312,7 @@ export class Pipeline implements Runnable, RecoveryHost {
       this.turnSoon();
     }
     this.#settle();
+    this.processor.refresh();
     this.quiet();
   }
 
@@ -321,11 +329,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.processed += count;
     this.#host.credit.refund(this.account, count, bytes);
     this.#host.marked(this.lease, this.unfinished === 0);
-    const { events } = this.#host;
-    if (!events.has("processed") && !events.has("marked")) return;
-    const payload = resultsRange(this.lease, results);
-    events.emit("processed", payload);
-    if (!manual) events.emit("marked", payload);
+    emitResults(this.#host.events, this.lease, results, manual);
   }
 
   // ---- end of the lease --------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ export class PolledBatch {
   readonly highWatermark: number;
   /** Monotonic milliseconds. */
   readonly polledAtMs: number;
-  readonly deserializer: Deserializer<unknown> | null;
+  /** The partitioner's, then the handler's. */
+  deserializer: Deserializer<unknown> | null;
   /** Bytes charged per record (F2). */
   readonly recordBytes: number;
   /** Records whose call has not ended. */
@@ -80,6 +81,12 @@ export class PolledBatch {
     if (batch.lanes.length === 0) return;
     this.#bins = Uint32Array.of(batch.laneKeyAt(index));
     this.lanes = this.#bins;
+  }
+
+  /** This batch has one record, which counts as handled on the lane that `laneKeyAt()` has named. */
+  placeOn(laneKey: number): void {
+    this.ordered = laneKey === -1;
+    this.hashes = Uint32Array.of(laneKey);
   }
 
   /** Asked for by handlers that mark, so not made before. */

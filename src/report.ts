@@ -83,7 +83,8 @@ function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Re
   if (dispatches.error !== null) return { reason: "dead-letter-retry", error: dispatches.error };
   if (collapse.phase === "waiting") return { reason: "back-off" };
   if (collapse.phase !== "none") return { reason: "collapsed" };
-  if (lanes.hasReady) return { reason: state.slotsTaken ? "no-slot" : "moving" };
+  const noSlot = state.slotsTaken || !pipeline.processor.hasRoom;
+  if (lanes.hasReady) return { reason: noSlot ? "no-slot" : "moving" };
   if (lanes.running > 0) {
     if (pipeline.intake.keyBoundShare !== null) {
       return { reason: "key-bound", share: pipeline.intake.keyBoundShare };
@@ -91,6 +92,7 @@ function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Re
     return { ...oldestCall(pipeline, state.nowMs) };
   }
   if (lanes.waiting > 0) return { reason: "back-off" };
+  if (lanes.parked > 0) return { reason: "no-slot" };
   if (account.paused) return { reason: "budget" };
   if (pipeline.unfinished > 0) return { reason: "moving" };
   return { reason: "end-of-log" };

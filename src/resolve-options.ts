@@ -13,6 +13,8 @@ export interface ResolvedOptions {
   readonly groupId: string;
   readonly topics: ReadonlyMap<string, ResolvedTopic>;
   readonly concurrency: number;
+  /** Threads for modules; 0: as many as there are processors. */
+  readonly workers: number;
   readonly maxInFlightMessages: number;
   readonly maxInFlightBytes: number;
   readonly maxUnmarkedMessages: number;
@@ -32,6 +34,8 @@ export interface ResolvedOptions {
 
 /** Most handler calls at once; bounds what one process may be asked for. */
 export const MAX_CONCURRENCY = 100_000;
+/** Most threads of one consumer. */
+const MAX_WORKERS = 1024;
 
 const CONSUMER_KEYS = [
   "source",
@@ -91,6 +95,7 @@ export function resolveOptions<P extends Record<string, unknown>>(
     groupId: check.text("groupId", given.groupId),
     topics,
     concurrency,
+    workers: check.integer("workers", given.workers, 0, 1, MAX_WORKERS),
     ...resolveLimits(given, largest),
     offsetMap: check.oneOf("offsetMap", given.offsetMap, "dense", ["dense", "ascii", "off"]),
     maxMetadataLength: check.integer(
@@ -184,7 +189,6 @@ function checkSink(source: SourceFactory, topics: ReadonlyMap<string, ResolvedTo
 }
 
 function refuseUnsupported(given: Partial<ConsumerOptions>): void {
-  if (given.workers !== undefined) throw new NotSupportedError("the option workers");
   check.integer("connections", given.connections, 1, 1, 1);
   if (given.parallelSegments === undefined) return;
   const segments = check.object("parallelSegments", given.parallelSegments);

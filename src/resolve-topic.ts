@@ -1,5 +1,4 @@
-import { NotSupportedError } from "./errors.ts";
-import type { DeadLetterQueueOptions, RetryOptions, TopicOptions } from "./options.ts";
+import type { DeadLetterQueueOptions, RetryOptions, SpawnThread, TopicOptions } from "./options.ts";
 import type {
   Batch,
   Deserializer,
@@ -12,14 +11,23 @@ import type {
 } from "./types.ts";
 import { Validator } from "./validate.ts";
 
-/** A handler with its form. */
-export type ResolvedHandler =
+/** A handler function with its form. */
+export type FunctionHandler =
   | { readonly form: "eachMessage"; readonly call: (m: Message, c: MessageContext) => unknown }
   | { readonly form: "eachBatch"; readonly call: (batch: Batch) => unknown }
   | {
       readonly form: "consumer";
       readonly make: (i: VirtualPartitionInfo) => VirtualPartitionConsumer;
     };
+
+/** A module for worker threads: an absolute URL, or how to start a thread that serves it. */
+export interface ModuleHandler {
+  readonly form: "module";
+  readonly module: string | SpawnThread;
+}
+
+/** A handler as a topic names it. */
+export type ResolvedHandler = FunctionHandler | ModuleHandler;
 
 /** Back-off with every default filled in. */
 export type ResolvedRetry = Readonly<Required<RetryOptions>>;
@@ -166,11 +174,27 @@ function resolveHandler(path: string, given: TopicOptions): ResolvedHandler {
     const rule = `${path} must have exactly one of ${HANDLER_FORMS.join(", ")}`;
     throw check.typeError(rule, forms.length === 0 ? "none" : forms.join(" and "));
   }
-  if (given.module !== undefined) throw new NotSupportedError(`${path}.module`);
+  if (given.module !== undefined) {
+    return { form: "module", module: resolveModule(`${path}.module`, given.module) };
+  }
   check.callable(`${path}.${forms[0]}`, given[forms[0]!]);
   if (given.eachMessage) return { form: "eachMessage", call: given.eachMessage };
   if (given.eachBatch) return { form: "eachBatch", call: given.eachBatch };
   return { form: "consumer", make: given.consumer! };
+}
+
+/** A URL as it is, and a path as the URL of its file; what is relative has no base here. */
+function resolveModule(path: string, given: URL | string | SpawnThread): string | SpawnThread {
+  if (typeof given === "function") return given;
+  if (given instanceof URL) return given.href;
+  const rule = `${path} must be a URL, an absolute path or a function that starts a thread`;
+  if (typeof given !== "string") throw check.typeError(rule, given);
+  // A drive letter is no scheme.
+  if (/^[a-z][a-z0-9+.-]+:/i.test(given) && URL.canParse(given)) return new URL(given).href;
+  const absolute = /^[a-z]:[\\/]/i.test(given) ? `/${given.replaceAll("\\", "/")}` : given;
+  if (!absolute.startsWith("/")) throw check.rangeError(rule, given);
+  const escaped = absolute.split("/").map(encodeURIComponent).join("/");
+  return new URL(escaped.replace(/^\/([a-z])%3A/i, "/$1:"), "file:///").href;
 }
 
 function resolveVirtualPartitions(

@@ -16,6 +16,7 @@ const options = (extra: Loose = {}): ConsumerOptions =>
 const topic = (extra: Loose): Loose => ({ topics: { t: { eachMessage, ...extra } } });
 const queue = (extra: Loose, onError?: string): Loose =>
   topic({ onError, deadLetterQueue: { topic: "dead", ...extra } });
+const module = (given: unknown): Loose => ({ topics: { t: { module: given } } });
 const lanes = (extra: Loose): Loose => topic({ virtualPartitions: extra });
 
 /** What was thrown. */
@@ -72,6 +73,15 @@ const WRONG: [name: string, extra: Loose, kind: Kind, shown: string][] = [
   ["logger", { logger: true }, TypeError, "true"],
   ["logger.warn", { logger: { debug() {}, info() {} } }, TypeError, "undefined"],
   ["connections", { connections: 2 }, RangeError, "2"],
+  ["workers", { workers: 0 }, RangeError, "0"],
+  ["workers", { workers: 1025 }, RangeError, "1025"],
+  ["workers", { workers: 1.5 }, RangeError, "1.5"],
+  ["workers", { workers: "2" }, TypeError, '"2"'],
+  ["module must be a URL", module("./handler.ts"), RangeError, '"./handler.ts"'],
+  ["module must be a URL", module("handler"), RangeError, '"handler"'],
+  ["module must be a URL", module(""), RangeError, '""'],
+  ["module must be a URL", module({}), TypeError, "{  }"],
+  ["module must be a URL", module(true), TypeError, "true"],
   ["offsetMap", { offsetMap: "base64" }, RangeError, '"base64"'],
   ["parallelSegments", { parallelSegments: 4 }, TypeError, "4"],
   ["parallelSegments.count", { parallelSegments: { count: 0 } }, RangeError, "0"],
@@ -154,7 +164,30 @@ const WRONG: [name: string, extra: Loose, kind: Kind, shown: string][] = [
   ],
 ];
 
+/** What the module of a topic is taken for. */
+const MODULES: [unknown, string][] = [
+  [new URL("file:///a/b.ts"), "file:///a/b.ts"],
+  ["file:///a/b.ts", "file:///a/b.ts"],
+  ["data:text/javascript,1", "data:text/javascript,1"],
+  ["https://example.org/a.ts", "https://example.org/a.ts"],
+  ["/a b/c#d?.ts", "file:///a%20b/c%23d%3F.ts"],
+  ["C:\\a b\\c.ts", "file:///C:/a%20b/c.ts"],
+];
+
 describe("resolveOptions()", () => {
+  test.each(MODULES)("takes the module %p", (given, url) => {
+    const { handler } = resolveOptions(options(module(given)), clock).topics.get("t")!;
+    expect(handler).toEqual({ form: "module", module: url });
+  });
+
+  test("takes a module that is a function: it starts a thread", () => {
+    const spawn = (): never => {
+      throw new Error("not called");
+    };
+    const { handler } = resolveOptions(options(module(spawn)), clock).topics.get("t")!;
+    expect(handler).toEqual({ form: "module", module: spawn });
+  });
+
   for (const [i, [name, extra, kind, shown]] of WRONG.entries()) {
     test(`refuses wrong option ${i}: ${name}: received ${shown}`, () => {
       const error = thrown(options(extra));
@@ -171,9 +204,7 @@ describe("resolveOptions()", () => {
   });
 
   const LATER: [string, Loose][] = [
-    ["workers", { workers: 2 }],
     ["parallelSegments", { parallelSegments: { count: 2, partitioner: () => "k" } }],
-    ["module", { topics: { t: { module: "./handler.ts" } } }],
   ];
   test.each(LATER)("says that %s is not supported yet: %j", (name, extra) => {
     const error = thrown(options(extra));

@@ -1,8 +1,10 @@
+import { contextArguments } from "../context-arguments.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Batch, Message, MessageContext } from "../types.ts";
-import { show, Validator } from "../validate.ts";
+import { show } from "../validate.ts";
+import type { MessagePlace, ReturnedRecord } from "../worker/host/hosted-call.ts";
 
 /** What calls need from the lease they run under. */
 export interface LeaseView {
@@ -17,6 +19,10 @@ export interface LeaseView {
   readonly collapsed: boolean;
   /** O2: marks a message and every earlier one handed to the same lane. False once the lease is over. */
   markThrough(batch: PolledBatch, index: number, call: CallContext, text?: string): boolean;
+  /** The same for a message that a thread names; `call` is null when its call has ended. */
+  markPlace(place: MessagePlace, call: CallContext | null, text?: string): boolean;
+  /** A message that a thread has sent back, as a batch of its own. */
+  copy(place: MessagePlace, record: ReturnedRecord): { batch: PolledBatch; index: number };
   synchronize<R>(fn: () => R | Promise<R>): Promise<R>;
   collapseUntil(offset: number): void;
   pauseFor(ms: number): void;
@@ -24,10 +30,6 @@ export interface LeaseView {
   attachText(offset: number, text: string): void;
   deadLetter(batch: PolledBatch, index: number, call: CallContext, reason: string): Promise<void>;
 }
-
-const check = new Validator("use the context of a call");
-/** Longest `context.pause()`: as long as timers reach. */
-const MAX_PAUSE_MS = 2 ** 31 - 1;
 
 /** The context of the calls of one virtual partition: reused, valid until the call settles (H3). */
 export class CallContext<T = unknown> implements MessageContext<T> {
@@ -75,9 +77,7 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   }
 
   markAsConsumed(message?: Message<T>, metadata?: string): boolean {
-    if (metadata !== undefined && typeof metadata !== "string") {
-      throw check.typeError("metadata must be a string", metadata);
-    }
+    contextArguments.markText(metadata);
     if (message === undefined) {
       return this.lane !== null && this.markLast(this.lane, metadata);
     }
@@ -119,19 +119,19 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   }
 
   synchronize<R>(fn: () => R | Promise<R>): Promise<R> {
-    check.callable("synchronize's argument", fn);
+    contextArguments.alone(fn);
     return this.lease.synchronize(fn);
   }
   collapseUntil(offset: number): void {
-    check.integer("collapseUntil's offset", offset ?? null, 0, 0, Number.MAX_SAFE_INTEGER);
+    contextArguments.offset(offset);
     if (this.lane !== null) this.lease.collapseUntil(offset);
   }
   pause(ms: number): void {
-    check.number("pause's ms", ms ?? null, 0, 0, MAX_PAUSE_MS);
+    contextArguments.pauseMs(ms);
     if (this.lane !== null) this.lease.pauseFor(ms);
   }
   setOffsetMetadata(text: string): void {
-    if (typeof text !== "string") throw check.typeError("offset metadata must be a string", text);
+    contextArguments.text(text);
     if (this.lane !== null) this.lease.attachText(this.lastOffsetOf(this.lane), text);
   }
   async deadLetter(message: Message<T>, reason = "dead-lettered by its handler"): Promise<void> {

@@ -67,6 +67,7 @@ export class CallEnds {
     if (progress) lane.failuresInScope = 0;
     if (lane.retryLength === 0) return;
     lane.failures = --lane.retryLength === 0 ? 0 : lane.retryFailures;
+    if (lane.retryLength === 0) lane.solo = false;
   }
 
   #keepForRetry(lane: Lane, call: CallContext, failures: number): void {

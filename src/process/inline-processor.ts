@@ -1,6 +1,8 @@
+import type { Instances } from "../instances.ts";
+import { isThenable } from "../is-thenable.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
-import type { ResolvedHandler } from "../resolve-topic.ts";
+import type { FunctionHandler } from "../resolve-topic.ts";
 import type { Batch } from "../types.ts";
 import { BatchCall, CallContext, type LeaseView } from "./call-context.ts";
 import { CallEnds } from "./call-ends.ts";
@@ -12,15 +14,26 @@ import type { CallBudget, ProcessListener, Processor } from "./processor.ts";
  * A result that is not a thenable ends its call in the same tick (H2): no promise, no timer, no clock.
  */
 export class InlineProcessor implements Processor {
+  readonly hasRoom: boolean = true;
   readonly #listener: ProcessListener;
-  readonly #handler: ResolvedHandler;
+  readonly #handler: FunctionHandler;
   readonly #contexts: MessageContexts;
   readonly #automatic: boolean;
   readonly #ends: CallEnds;
+  readonly #instances: Instances;
 
-  /** @param automatic Success marks. */
-  constructor(listener: ProcessListener, handler: ResolvedHandler, automatic: boolean) {
+  /**
+   * @param automatic Success marks.
+   * @param instances Of the `consumer` form.
+   */
+  constructor(
+    listener: ProcessListener,
+    handler: FunctionHandler,
+    automatic: boolean,
+    instances: Instances,
+  ) {
     this.#automatic = automatic;
+    this.#instances = instances;
     this.#listener = listener;
     this.#handler = handler;
     this.#contexts = new MessageContexts(listener);
@@ -36,6 +49,12 @@ export class InlineProcessor implements Processor {
     return this.#ends.pendingMessages;
   }
 
+  refresh(): void {
+    // Contexts ask the lease itself.
+  }
+  overdue(): void {
+    // It keeps its lane until it settles: order before liveness.
+  }
   rebase(): void {
     for (const call of this.pending) call.rebase();
   }
@@ -115,7 +134,7 @@ export class InlineProcessor implements Processor {
   #callBatch(batch: Batch): unknown {
     const handler = this.#handler;
     if (handler.form === "eachBatch") return handler.call(batch);
-    return this.#listener.consumerOf(batch.virtualPartition).consume(batch);
+    return this.#instances.of(batch.virtualPartition).consume(batch);
   }
 
   #await(result: PromiseLike<unknown>, lane: Lane, call: CallContext): void {
@@ -170,12 +189,4 @@ class MessageContexts {
     }
     return context;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === "function"
-  );
 }

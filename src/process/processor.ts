@@ -1,7 +1,6 @@
 import type { Redeliver } from "../errors.ts";
 import type { Lane } from "../lane.ts";
 import type { PolledBatch } from "../polled-batch.ts";
-import type { VirtualPartitionConsumer } from "../types.ts";
 import type { CallContext, LeaseView } from "./call-context.ts";
 
 /** What a processor tells the lease it works for. */
@@ -30,12 +29,12 @@ export interface ProcessListener extends LeaseView {
   abandoned(lane: Lane, call: CallContext): void;
   /** The handler wants its messages again (E6); they are still in the lane. */
   redeliver(lane: Lane, call: CallContext, error: Redeliver): void;
-  /** A call returned a promise; or one that did has ended, or its lease has. */
+  /** A call is pending (it returned a promise, or runs in a thread); or such a one has ended, or its lease has. */
   pending(call: CallContext, isPending: boolean): void;
-  /** A call that returned a promise has ended. */
+  /** A call that was pending has ended; what may start now starts with the next turn. */
+  callOver(lane: Lane): void;
+  /** As `callOver()`, and the turn comes at once. */
   settled(lane: Lane): void;
-  /** A consumer for a virtual partition, made on first use (C1). */
-  consumerOf(virtualPartition: number): VirtualPartitionConsumer;
 }
 
 /** Kept ready, as it is looked at before every call. */
@@ -51,6 +50,8 @@ export interface CallBudget {
 
 /** Runs the handler calls of one lease, wherever they run. */
 export interface Processor {
+  /** Where calls run there is room for one more. */
+  readonly hasRoom: boolean;
   /** Calls that have not ended. */
   readonly pending: ReadonlySet<CallContext>;
   /** Messages of these calls. */
@@ -61,6 +62,10 @@ export interface Processor {
    * @returns true when a call is left pending; its end is told by `settled()`.
    */
   run(lane: Lane, budget: CallBudget): boolean;
+  /** The state of the lease may have changed. */
+  refresh(): void;
+  /** A call runs for longer than it may, and its signal has aborted (R12). */
+  overdue(call: CallContext): void;
   /** Batches were copied out (F2): messages of running calls read the copies. */
   rebase(): void;
   /** The lease is over: signals abort, and nobody waits for these calls any more. */

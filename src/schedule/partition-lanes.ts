@@ -38,6 +38,7 @@ export class PartitionLanes {
   readonly #lanes: Lane[] = [];
   readonly #filling = new Set<Lane>();
   readonly #blocked = new Set<Lane>();
+  readonly #parked = new Set<Lane>();
   readonly #freeSlots: number[] = [];
   readonly #loads: Uint32Array;
   /** The lane of ordered runs (P2), apart from all others. */
@@ -79,6 +80,11 @@ export class PartitionLanes {
   /** Lanes that wait for a call of an ended lease. */
   get blocked(): number {
     return this.#blocked.size;
+  }
+
+  /** Lanes that wait for a worker thread. */
+  get parked(): number {
+    return this.#parked.size;
   }
 
   /** Messages per virtual partition, for balanced distribution. */
@@ -158,7 +164,8 @@ export class PartitionLanes {
   /** Lowest offset in lanes that are neither ready nor running: they wait for something. */
   #lowestHeld(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    if (this.waiting + this.#blocked.size + this.#filling.size === 0) return lowest;
+    const { waiting } = this;
+    if (waiting + this.#blocked.size + this.#filling.size + this.#parked.size === 0) return lowest;
     for (const lane of this.busy()) {
       if (!lane.ready && !lane.running) lowest = Math.min(lowest, lane.firstOffset);
     }
@@ -171,7 +178,15 @@ export class PartitionLanes {
     this.running--;
     if (this.#perKey) this.#freeSlots.push(lane.slot);
     if (lane.waiting) this.waiting++;
+    else if (lane.parked) this.#parked.add(lane);
     else if (lane.length > 0) this.#makeReady(lane, nowMs);
+  }
+
+  /** There is a worker thread for a lane, or may be. */
+  unpark(lane: Lane, nowMs: number): void {
+    if (!this.#parked.delete(lane)) return;
+    lane.parked = false;
+    this.#makeReady(lane, nowMs);
   }
 
   /** The back-off of a lane is over. */

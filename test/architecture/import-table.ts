@@ -27,6 +27,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   "lease-handler.ts": "wiring",
   "live-batches.ts": "wiring",
   "marking.ts": "wiring",
+  "module-handlers.ts": "wiring",
   "pipeline.ts": "wiring",
   "pipeline-host.ts": "wiring",
   "recovery.ts": "wiring",
@@ -61,7 +62,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   mark: { imports: ["base"] },
   // What is committed, and the answers, are named by the contract of sources.
   commit: { imports: ["base"], types: ["source"] },
-  worker: { imports: ["base", "runtime"] },
+  // What a text in a commit may be is checked where it is given.
+  worker: { imports: ["base", "metadata", "runtime"] },
 
   // Only these know all stages.
   wiring: { imports: ["base", "metadata", ...stages, "worker", "produce", "runtime", "wasm"] },

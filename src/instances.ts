@@ -1,11 +1,20 @@
-import { invariant } from "../invariant.ts";
-import type { ResolvedHandler } from "../resolve-topic.ts";
-import type { VirtualPartitionConsumer, VirtualPartitionInfo } from "../types.ts";
+import { invariant } from "./invariant.ts";
+import type { ResolvedHandler } from "./resolve-topic.ts";
+import type { VirtualPartitionConsumer, VirtualPartitionInfo } from "./types.ts";
 
-type Hook = "flush" | "shutdown" | "revoked";
+/** The optional methods of a long-lived consumer. */
+export type Hook = "flush" | "shutdown" | "revoked";
+
+/** Runs the hooks of the long-lived consumers of one lease, wherever they are. */
+export interface LeaseHooks {
+  /** Runs hooks one after the other. */
+  runAll(hooks: readonly Hook[]): Promise<void>;
+  /** Runs a hook once per lease on each instance that exists; errors are reported, not fatal. */
+  run(hook: Hook): Promise<void>;
+}
 
 /** The long-lived consumers of one lease, one per virtual partition, made on first use (C1–C3). */
-export class Instances {
+export class Instances implements LeaseHooks {
   readonly #handler: ResolvedHandler;
   readonly #info: Omit<VirtualPartitionInfo, "virtualPartition">;
   readonly #onError: (hook: string, error: unknown) => void;
@@ -27,6 +36,10 @@ export class Instances {
     this.#onError = onError;
   }
 
+  get size(): number {
+    return this.#instances.size;
+  }
+
   of(virtualPartition: number): VirtualPartitionConsumer {
     let instance = this.#instances.get(virtualPartition);
     if (instance === undefined) {
@@ -37,12 +50,10 @@ export class Instances {
     return instance;
   }
 
-  /** Runs hooks one after the other. */
   async runAll(hooks: readonly Hook[]): Promise<void> {
     for (const hook of hooks) await this.run(hook);
   }
 
-  /** Runs a hook once per lease on each instance that exists; errors are reported, not fatal. */
   async run(hook: Hook): Promise<void> {
     const ran = this.#ran[hook];
     await Promise.all(
