@@ -334,7 +334,8 @@ export class PoolThread {
   }
 
   #ended(error: WorkerError): void {
-    this.isGone = true;
+    // What is lost makes room and frees keys: nothing of that may start here.
+    if (!this.isGone) this.#ending();
     try {
       // What it had finished counts, and who was running is known by what had begun.
       this.#end.read((frame) => this.#read(frame));

@@ -81,14 +81,17 @@ export class ThreadLink {
     const frame = this.#end.begin(COLLAPSE);
     frame.u32(lease);
     frame.f64(offset);
-    this.#send();
+    this.#end.commit();
+    // At once, though its handler may go on for long: other calls are to be kept from starting.
+    this.#end.flush();
   }
 
   pause(lease: number, ms: number): void {
     const frame = this.#end.begin(PAUSE);
     frame.u32(lease);
     frame.f64(ms);
-    this.#send();
+    this.#end.commit();
+    this.#end.flush();
   }
 
   hooked(question: number, errors: readonly unknown[]): void {
