@@ -25,8 +25,8 @@ export interface Work {
   readonly batch: number;
 }
 
-/** When an append counts as done. */
-export type Acknowledge = NonNullable<LogOptions["acknowledge"]>;
+/** When an append counts as done, and when the disk is asked to have it. */
+export type Promises = Pick<LogOptions, "acknowledge" | "sync">;
 
 /** The records of a window: all windows are alike, and no two records of one are. */
 export class Records {
@@ -76,9 +76,9 @@ async function seconds(run: () => Promise<void> | void): Promise<number> {
 export async function appendHeadrace(
   directory: string,
   records: Records,
-  acknowledge: Acknowledge,
+  promises: Promises,
 ): Promise<number> {
-  const log = await openLog(directory, { acknowledge, topics: { [TOPIC]: { partitions: 1 } } });
+  const log = await openLog(directory, { ...promises, topics: { [TOPIC]: { partitions: 1 } } });
   const took = await seconds(async () => {
     for (let window = 0; window < records.windows; window++) {
       await Promise.all(records.batches.map((batch) => log.append(TOPIC, 0, batch)));
