@@ -3,13 +3,14 @@
  * virtual partitions and an empty synchronous handler.
  *
  *   node bench/raw.ts [--json] [--rounds N] [--count N] [--bytes N] [--batch N] [--keys N]
+ *                     [--profile]
  *
  * raw      the log as it is: batches are parsed and hashed in the kernel, views made on demand
  * decoded  the same log behind a source that makes one object per message, as kafkajs does
  *
  * Both run in this process, in turns. "read" handlers look at key and offset of each message, the
  * others only count. Before that both are run once with every key, value and the order checked.
- * Node also profiles one run of each and shows its time by stage.
+ * --profile (Node only) profiles one more run of each and shows its time by stage.
  */
 
 import { Buffer } from "node:buffer";
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     bytes: { type: "string", default: "100" },
     batch: { type: "string", default: "1000" },
     keys: { type: "string", default: "1000" },
+    profile: { type: "boolean", default: false },
   },
 });
 const COUNT = Number(values.count);
@@ -156,6 +158,18 @@ try {
     report(distribution, COUNT, rounds, "decoded", values.json);
     const ns = (median(rounds.raw!) * 1e9) / COUNT;
     if (!values.json) console.log(`${distribution}: raw ${ns.toFixed(0)} ns/message in all`);
+    if (!values.profile) continue;
+    // The profiler exists on Node only.
+    const { profileStages } = await import("./support/stage-profile.ts");
+    for (const [name, source] of Object.entries(sources)) {
+      const times = await profileStages(() => consume(source, distribution, counting()));
+      const list = [...times]
+        .map(([stage, ms]) => [stage, Math.round((ms * 1e6) / COUNT)] as const)
+        .filter(([stage, stageNs]) => stage !== "idle" && stageNs > 0)
+        .sort((one, other) => other[1] - one[1])
+        .map((entry) => entry.join(" "));
+      console.log(`  ${name}, ns/message: ${list.join(", ")}`);
+    }
   }
 } finally {
   await rm(directory, { recursive: true, force: true });
