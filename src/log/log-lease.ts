@@ -19,6 +19,8 @@ const READ_RETRY_MS = 1000;
 export interface LeaseOwner extends GroupMember {
   readonly clock: Clock;
   deliver(batch: SourceBatch): void | Promise<void>;
+  /** The position moved without records. */
+  advanced(lease: Lease, nextOffset: number): void;
   /** @returns true when there is no use in reading again. */
   readFailed(error: unknown, lease: Lease): boolean;
   /** The log has nothing at the lease's position, or not what was there: the lease is over. */
@@ -161,12 +163,19 @@ export class LogLease implements Ownership {
   #next(): SourceBatch | undefined {
     if (this.#ready.length === 0) this.#fill();
     const run = takeRun(this.#ready);
-    if (run.length === 0) return undefined;
+    if (run.length === 0) return this.#passHole();
     const stored = joinRun(run);
     const records = new RawRecords(stored, this.#position);
     const nextOffset = stored.baseOffset + stored.count;
     this.#position = nextOffset;
     return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
+  }
+
+  /** Nothing was read: at the end of the log, or all up to there was set aside as damaged. */
+  #passHole(): undefined {
+    if (this.#position === this.log.logEnd) return;
+    this.#position = this.log.logEnd;
+    this.member.advanced(this.lease, this.#position);
   }
 
   /** @throws {LogError} When the position lies outside the log. */

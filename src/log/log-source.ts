@@ -189,6 +189,10 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     return this.call((listener) => listener.deliver(batch));
   }
 
+  advanced(lease: Lease, nextOffset: number): void {
+    this.call((listener) => listener.advanced(lease, nextOffset));
+  }
+
   readFailed(error: unknown, lease: Lease): boolean {
     const fatal = error instanceof CorruptLogError;
     const where = `${lease.topic}#${lease.partition}`;

@@ -11,7 +11,8 @@ export interface ReadablePartition {
   /** End of what may be read: the next offset. */
   readonly logEnd: number;
   /**
-   * Batches from the one that holds `offset` on; none at the log's end.
+   * Batches from the one that holds `offset` on; none at the log's end. An offset that was set
+   * aside as damaged (holes.ts) gives what lies behind, so none when nothing does.
    *
    * @param maxBytes Soft: one batch is always given.
    * @throws {LogError} For an offset outside the log; code `HEADRACE_OUT_OF_RANGE`.

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { LogError } from "../errors.ts";
-import { type FoundHead, readHead } from "./head-file.ts";
+import { type FoundHead, type HeadState, readHead } from "./head-file.ts";
+import { holeEnd } from "./holes.ts";
 import { isWrittenHere, onLocalWrite } from "./local-wakes.ts";
 import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
 import type { ReadablePartition } from "./readable.ts";
@@ -114,14 +115,16 @@ export class ReaderPartition implements ReadablePartition {
   #take(found: FoundHead): void {
     const before = this.#head?.state;
     const { state } = found;
-    this.#head = found;
     const shrunk = before !== undefined && state.writtenBytes < before.writtenBytes;
     if (shrunk || state.activeBase !== before?.activeBase) this.#bases = [];
     // What was walked over may be another batch by now.
     if (shrunk && state.activeBase === before.activeBase) this.#forget();
-    this.#limit = state.writtenBytes;
-    this.#logEnd = state.nextOffset;
-    if (this.place.visibility === "synced") this.#limitToSynced();
+    // Before anything is taken over: it may fail, and then the old limit holds.
+    const logEnd = this.#endOf(state);
+    const isSynced = this.place.visibility === "synced";
+    this.#head = found;
+    this.#limit = isSynced ? state.syncedBytes : state.writtenBytes;
+    this.#logEnd = logEnd;
   }
 
   /** What is known may have changed since it was looked at last, so a failure is not the last word. */
@@ -158,30 +161,27 @@ export class ReaderPartition implements ReadablePartition {
     return segment.offsetForTime(timeUs, limit);
   }
 
-  #limitToSynced(): void {
-    const { activeBase, writtenBytes, syncedBytes } = this.#head!.state;
-    if (syncedBytes === writtenBytes) return;
-    this.#limit = syncedBytes;
+  #endOf({ activeBase, writtenBytes, syncedBytes, nextOffset }: HeadState): number {
+    if (this.place.visibility === "written" || syncedBytes === writtenBytes) return nextOffset;
     // A segment is synced before the next one begins.
-    this.#logEnd = syncedBytes === 0 ? activeBase : this.#open(activeBase).offsetAt(syncedBytes);
+    return syncedBytes === 0 ? activeBase : this.#open(activeBase).offsetAt(syncedBytes);
   }
 
   #read(offset: number, maxBytes: number): StoredBatch[] {
-    const { activeBase } = this.#head!.state;
-    const segment = this.#open(this.#baseOf(offset));
-    const isActive = segment.baseOffset === activeBase;
-    const { bytes } = segment;
-    if (isActive && bytes < this.#limit) throw this.#missing(`${bytes} of ${this.#limit} bytes`);
-    const batches = segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
-    if (batches.length === 0) throw this.#missing(`no batch with offset ${offset}`);
-    return batches;
+    const base = this.#listed().findLast((one) => one <= offset);
+    const batches = base === undefined ? [] : this.#readSegment(base, offset, maxBytes);
+    if (batches.length > 0) return batches;
+    const behind = holeEnd(this.place.directory, offset);
+    if (behind === undefined) throw this.#missing(`no batch with offset ${offset}`);
+    return behind >= this.#logEnd ? [] : this.#read(behind, maxBytes);
   }
 
-  /** Base of the segment that holds the offset. */
-  #baseOf(offset: number): number {
-    const base = this.#listed().findLast((one) => one <= offset);
-    if (base === undefined) throw this.#missing(`no segment with offset ${offset}`);
-    return base;
+  #readSegment(base: number, offset: number, maxBytes: number): StoredBatch[] {
+    const segment = this.#open(base);
+    const isActive = base === this.#head!.state.activeBase;
+    const { bytes } = segment;
+    if (isActive && bytes < this.#limit) throw this.#missing(`${bytes} of ${this.#limit} bytes`);
+    return segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
   }
 
   #listed(): readonly number[] {

@@ -6,6 +6,7 @@ import { type Log, log, openLog } from "../../src/adapters/log.ts";
 import { createConsumer } from "../../src/consumer.ts";
 import type { Consumer } from "../../src/consumer-interface.ts";
 import { HeadraceError } from "../../src/errors.ts";
+import { declareHole } from "../../src/log/holes.ts";
 import type { LogHandle } from "../../src/log/log.ts";
 import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { segmentName } from "../../src/log/segment-names.ts";
@@ -236,6 +237,42 @@ describe("a position outside the log", () => {
     expect(events.map(([name]) => name)).toEqual(["assigned", "lost", "assigned"]);
     await consumer.commit();
     expect((await handle.committed("g", "orders"))[0]!.offset).toBe(6);
+  });
+
+  test("O3: offsets that were set aside as damaged are no holes of ours: all else is handled, and committed", async () => {
+    await append(0, 30);
+    const { sealed, place } = partition();
+    const { baseOffset: from, nextOffset: to } = sealed[1]!;
+    const file = segmentName(from);
+    declareHole(place.directory, { from, to, file: `${file}.bad`, reason: "a wrong checksum" });
+    renameSync(join(place.directory, file), join(place.directory, `${file}.bad`));
+    const { consumer, offsets } = consume();
+    await consumer.start();
+    const there = Array.from({ length: 60 }, (_, at) => at).filter((at) => at < from || at >= to);
+    await until("all that is there came", () => offsets.length === there.length);
+    expect(offsets).toEqual(there);
+    await consumer.commit();
+    expect((await handle.committed("g", "orders"))[0]!.offset).toBe(60);
+  });
+
+  test("O3: when all up to the end was set aside, the position moves there", async () => {
+    await append(0, 4);
+    const { directory: place } = partition().place;
+    await handle.close();
+    const file = segmentName(0);
+    declareHole(place, { from: 2, to: 8, file: `${file}.bad`, reason: "a wrong checksum" });
+    renameSync(join(place, file), join(place, `${file}.bad`));
+    const { source, listener } = member();
+    listener.onAssigned = () => 2;
+    const moved: number[] = [];
+    const { advanced } = listener;
+    listener.advanced = (lease, nextOffset) => {
+      moved.push(nextOffset);
+      advanced.call(listener, lease, nextOffset);
+    };
+    await source.start(listener);
+    await until("it moved", () => moved.length > 0);
+    expect([moved, listener.failures, listener.batches]).toEqual([[8], [], []]);
   });
 
   test("a seek outside the log is O12 too, as with a broker", async () => {

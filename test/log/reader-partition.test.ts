@@ -9,6 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError, LogError } from "../../src/errors.ts";
+import { declareHole, HOLES_FILE, readHoles } from "../../src/log/holes.ts";
 import { openLog } from "../../src/log/log.ts";
 import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
@@ -164,6 +165,44 @@ describe("ReaderPartition", () => {
     expect(() => reader.read(gone.baseOffset, 1)).toThrow(LogError);
     expect(() => reader.read(gone.baseOffset, 1)).toThrow("must be there");
     expect(readAll(reader, gone.nextOffset)).toEqual(expected(gone.nextOffset, 40));
+  });
+
+  test("what was set aside as damaged is passed over, when that is declared", () => {
+    const directory = temporaryDirectory();
+    const writer = writerAt(directory);
+    for (let at = 0; at < 20; at++) writer.append(numbered(at * 2, 2));
+    const [first, second, third] = writer.sealed;
+    const reader = readerAt(directory);
+    for (const { baseOffset: from, nextOffset: to } of [first!, third!]) {
+      const file = segmentName(from);
+      declareHole(directory, { from, to, file: `${file}.bad`, reason: "a wrong checksum" });
+      unlinkSync(join(directory, file));
+    }
+    expect(readHoles(directory).map(({ from }) => from)).toEqual([0, third!.baseOffset]);
+    for (const offset of [0, 1, first!.nextOffset - 1]) {
+      expect(reader.read(offset, 1)[0]!.baseOffset).toBe(second!.baseOffset);
+    }
+    expect(reader.read(third!.baseOffset + 1, 1)[0]!.baseOffset).toBe(third!.nextOffset);
+    // What is not declared is no hole, though it lies beside one.
+    unlinkSync(join(directory, segmentName(second!.baseOffset)));
+    expect(() => readerAt(directory).read(second!.baseOffset, 1)).toThrow("must be there");
+    expect(() => readerAt(directory).read(0, 1)).toThrow("must be there");
+  });
+
+  test("a hole up to the end of the log gives nothing, and damage in its file is told", () => {
+    const directory = temporaryDirectory();
+    const writer = writerAt(directory, 1 << 20);
+    for (let at = 0; at < 4; at++) writer.append(numbered(at * 2, 2));
+    const file = segmentName(0);
+    unlinkSync(join(directory, file));
+    declareHole(directory, { from: 0, to: 8, file: `${file}.bad`, reason: "a wrong checksum" });
+    const reader = readerAt(directory);
+    expect([reader.logEnd, reader.read(3, 100)]).toEqual([8, []]);
+    for (const text of ["{", "{}", '{"holes":[{"from":3,"to":3}]}']) {
+      writeFileSync(join(directory, HOLES_FILE), text);
+      expect(() => reader.read(3, 100)).toThrow(CorruptLogError);
+      expect(() => reader.read(3, 100)).toThrow(HOLES_FILE);
+    }
   });
 
   test("works without the writer's index, with a damaged one, and writes none", () => {
