@@ -238,6 +238,7 @@ class GroupConsumer implements Consumer {
     try {
       await this.#modules.start();
       await this.#deadLetters?.check();
+      if (this.#closing !== null) return;
       this.#source = source.open(group);
       await this.#source.start(this.#listener());
     } catch (cause) {

@@ -1,9 +1,9 @@
-import { WorkerError } from "./errors.ts";
+import { ClosedError, WorkerError } from "./errors.ts";
 import type { SpawnThread, WorkerThread } from "./options.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 import type { FunctionHandler, ModuleHandler, ResolvedTopic } from "./resolve-topic.ts";
 import { processorCount } from "./runtime/processor-count.ts";
-import { findThreads } from "./runtime/threads.ts";
+import { findThreads, type StartThread } from "./runtime/threads.ts";
 import type { Deserializer } from "./types.ts";
 import { Validator } from "./validate.ts";
 import type { ModuleForm } from "./worker/frames.ts";
@@ -36,6 +36,7 @@ export class ModuleHandlers {
   readonly #host: ModuleHost;
   readonly #pools: WorkerPool[] = [];
   readonly #loaded = new Map<string, TopicHandler>();
+  #closed = false;
 
   constructor(host: ModuleHost) {
     this.#host = host;
@@ -65,20 +66,29 @@ export class ModuleHandlers {
     }
     if (modules.size === 0 && served.size === 0) return;
     const size = this.#host.options.workers || (await processorCount());
-    for (const [spawn, of] of served) await this.#startServed(size, spawn, of);
-    if (modules.size > 0) await this.#startModules(size, modules);
+    const start = await findThreads();
+    for (const [spawn, of] of served) await this.#startServed(size, start !== null, spawn, of);
+    if (modules.size === 0) return;
+    if (start === null) await this.#runInline(modules, undefined);
+    else await this.#startModules(size, start, modules);
   }
 
   /** Calls that still run are lost; hooks that run may end. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#pools.map((pool) => pool.close()));
   }
 
   async #startServed(
     size: number,
+    hasThreads: boolean,
     spawn: SpawnThread,
     topics: readonly ResolvedTopic[],
   ): Promise<void> {
+    if (!hasThreads) {
+      const rule = "this runtime must have threads with shared memory";
+      throw unavailable(`Cannot run a module in threads of its own file as ${rule}: received none`);
+    }
     const pool = this.#pool(size, [], () => spawn());
     const [form] = await pool.start();
     for (const topic of topics) this.#use(topic, pool, 0, form!.form);
@@ -86,13 +96,9 @@ export class ModuleHandlers {
 
   async #startModules(
     size: number,
+    start: StartThread,
     modules: ReadonlyMap<string, readonly ResolvedTopic[]>,
   ): Promise<void> {
-    const start = await findThreads();
-    if (start === null) {
-      await this.#runInline(modules, undefined);
-      return;
-    }
     const entry = threadEntryUrl();
     let refusal: unknown;
     const spawn = (name: string): WorkerThread => {
@@ -123,6 +129,7 @@ export class ModuleHandlers {
     modules: readonly string[],
     spawn: ConstructorParameters<typeof WorkerPool>[0]["spawn"],
   ): WorkerPool {
+    if (this.#closed) throw new ClosedError("Cannot start threads as the consumer is closed");
     const { options, concurrency, turn, report, fatal } = this.#host;
     const { clock, maxMetadataLength: maxTextLength, handlerTimeoutMs } = options;
     const limits = { size, clock, maxTextLength, handlerTimeoutMs, concurrency };
@@ -150,8 +157,7 @@ export class ModuleHandlers {
   ): Promise<void> {
     const rule = "this runtime must have threads with shared memory";
     const message = `Cannot use worker threads as ${rule}: modules run in this thread instead`;
-    const code = "HEADRACE_WORKERS_UNAVAILABLE";
-    this.#host.report(new WorkerError(message, { code, cause }));
+    this.#host.report(unavailable(message, cause));
     for (const [url, topics] of modules) {
       const { handler, deserializer } = await loadModule(url);
       for (const topic of topics) {
@@ -161,6 +167,10 @@ export class ModuleHandlers {
       }
     }
   }
+}
+
+function unavailable(message: string, cause?: unknown): WorkerError {
+  return new WorkerError(message, { code: "HEADRACE_WORKERS_UNAVAILABLE", cause });
 }
 
 /** D3: what only the loaded module tells. */

@@ -93,7 +93,9 @@ export type SpawnThread = () => WorkerThread;
 /** A `Worker` of `node:worker_threads`, as Node, Bun and Deno have it. */
 export interface WorkerThread {
   postMessage(message: unknown): void;
-  on(event: "message" | "error" | "exit", listener: (value: never) => void): unknown;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "exit", listener: (code: number) => void): unknown;
   terminate(): unknown;
   ref(): void;
   unref(): void;

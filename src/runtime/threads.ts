@@ -27,12 +27,15 @@ async function workerThreads(): Promise<WorkerThreads | null> {
   }
 }
 
+/** Starts a thread at a URL. */
+export type StartThread = (url: URL, name: string) => WorkerThread;
+
 /**
  * How to start a thread that runs a module of ours, or null where threads with shared memory do not exist (W4).
  *
  * @returns Starts a thread at a URL. It throws where the host has the name of threads only.
  */
-export async function findThreads(): Promise<((url: URL, name: string) => WorkerThread) | null> {
+export async function findThreads(): Promise<StartThread | null> {
   if (typeof SharedArrayBuffer === "undefined" || typeof Atomics === "undefined") return null;
   const threads = await workerThreads();
   if (typeof threads?.Worker !== "function") return null;

@@ -5,6 +5,9 @@ import { servedHandler } from "./served-handler.ts";
 
 const FORMS = ["eachMessage", "eachBatch", "consumer"] as const;
 
+/** How much of a URL is shown: some carry their whole module. */
+const MAX_NAME = 200;
+
 /** What a module handles messages with. */
 export interface LoadedModule {
   readonly handler: FunctionHandler;
@@ -19,6 +22,7 @@ export interface LoadedModule {
  * @throws {WorkerError} `HEADRACE_WORKER_LOAD` when it cannot be imported, or does not export exactly one handler.
  */
 export async function loadModule(url: string): Promise<LoadedModule> {
+  const name = url.length <= MAX_NAME ? url : `${url.slice(0, MAX_NAME)}…`;
   // What another module has left behind is not this one's.
   servedHandler.take();
   let exported: Record<string, unknown>;
@@ -27,11 +31,11 @@ export async function loadModule(url: string): Promise<LoadedModule> {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw loadError(
-      `Cannot load ${url} as it must be a module that can be imported: ${why}`,
+      `Cannot load ${name} as it must be a module that can be imported: ${why}`,
       cause,
     );
   }
-  return checkHandler(url, servedHandler.take() ?? exported);
+  return checkHandler(name, servedHandler.take() ?? exported);
 }
 
 /**

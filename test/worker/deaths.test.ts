@@ -252,8 +252,8 @@ describe("threads that die", () => {
       expect(noted("start")).toHaveLength(2);
       expect(events("error").map(({ error }) => error.message)).toEqual([
         "Cannot go on as a worker thread must not end by itself: received exit code 3",
-        "no thread today",
-        "no thread today",
+        "Cannot start a worker thread as the runtime must allow it: received no thread today",
+        "Cannot start a worker thread as the runtime must allow it: received no thread today",
       ]);
     });
   });

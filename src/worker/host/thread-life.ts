@@ -39,9 +39,9 @@ export class ThreadLife {
     this.#clock = clock;
     this.#listener = listener;
     this.#timer = clock.setTimer(() => this.end(tooSlow()), LOAD_MS);
-    thread.on("message", (message: unknown) => this.#received(message as ThreadMessage));
-    thread.on("error", (error: unknown) => this.end(crash(error)));
-    thread.on("exit", (code: unknown) => this.#ended(exit(code)));
+    thread.on("message", (message) => this.#received(message as ThreadMessage));
+    thread.on("error", (error) => this.end(crash(error)));
+    thread.on("exit", (code) => this.#ended(exit(code)));
   }
 
   post(message: unknown): void {
@@ -122,9 +122,9 @@ function crash(cause: unknown): WorkerError {
   });
 }
 
-function exit(code: unknown): WorkerError {
+function exit(code: number): WorkerError {
   const rule = "a worker thread must not end by itself";
-  return new WorkerError(`Cannot go on as ${rule}: received exit code ${String(code)}`, {
+  return new WorkerError(`Cannot go on as ${rule}: received exit code ${code}`, {
     code: "HEADRACE_WORKER_EXIT",
   });
 }

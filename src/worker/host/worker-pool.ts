@@ -90,6 +90,8 @@ export class WorkerPool implements PoolThreadHost {
     const ready = new Promise<readonly ModuleForm[]>((resolve, reject) => {
       this.#started = { resolve, reject };
     });
+    // Awaited below, unless a thread cannot even be started.
+    ready.catch(() => {});
     try {
       for (let i = 0; i < this.#options.size; i++) this.#spawn();
       return await ready;
@@ -110,6 +112,7 @@ export class WorkerPool implements PoolThreadHost {
     const error = new WorkerError("Cannot go on as the consumer is closed", {
       code: "HEADRACE_WORKER_CLOSED",
     });
+    this.#started?.reject(error);
     if (this.#threads.size === 0) return;
     const ended = new Promise<void>((resolve) => {
       this.#allEnded = resolve;
@@ -237,6 +240,14 @@ export class WorkerPool implements PoolThreadHost {
   }
 
   #spawn(): void {
-    this.#threads.add(new PoolThread(this, this.#options.spawn("headrace")));
+    let thread: WorkerThread;
+    try {
+      thread = this.#options.spawn("headrace");
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `Cannot start a worker thread as the runtime must allow it: received ${why}`;
+      throw new WorkerError(message, { code: "HEADRACE_WORKER_LOAD", cause });
+    }
+    this.#threads.add(new PoolThread(this, thread));
   }
 }
