@@ -12,7 +12,8 @@ import type { Buffer } from "node:buffer";
 import { decodeIndexFile, encodeIndexFile, grown, type SegmentSummary } from "./index-file.ts";
 import { readI64, readU32, write64, writeU32 } from "./integers.ts";
 
-const KIND = { magic: 0x31545248, entryBytes: 12 };
+export const TIME_ENTRY_BYTES = 12;
+const KIND = { magic: 0x31545248, entryBytes: TIME_ENTRY_BYTES };
 
 /** Entries ascend strictly in both columns. */
 export class TimeIndex {

@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { errorCode, readIfThere } from "./files.ts";
 import { HEAD_MAGIC, HEAD_SLOT_BYTES, type HeadState, readHead } from "./head-file.ts";
-import { indexPath, listSegments, segmentName } from "./segment-names.ts";
+import { indexPath, listSegments, segmentName, timeIndexPath } from "./segment-names.ts";
 import { slotStates } from "./slots.ts";
-import { IndexCheck } from "./verify-index.ts";
+import { IndexCheck, offsetIndexKind, timeIndexKind } from "./verify-index.ts";
 import type { Damage, DamageKind, SegmentReport } from "./verify-report.ts";
 import { checkSegment, type Flaw, type SegmentCheck } from "./verify-segment.ts";
 
@@ -37,6 +37,35 @@ export async function checkPartition(plan: PartitionPlan): Promise<PartitionFind
   await check.run();
   const { logStart, logEnd, segments, damages } = check;
   return { logStart, logEnd, segments, damages };
+}
+
+/** An index beside a sealed segment. */
+interface StoredIndex {
+  readonly kind: "index" | "time-index";
+  readonly file: string;
+  readonly index: IndexCheck;
+}
+
+function indexesOf(path: string, baseOffset: number): StoredIndex[] {
+  const [offsets, times] = [indexPath(path), timeIndexPath(path)];
+  return [
+    {
+      kind: "index",
+      file: offsets,
+      index: new IndexCheck(offsetIndexKind, readIfThere(offsets), baseOffset),
+    },
+    {
+      kind: "time-index",
+      file: times,
+      index: new IndexCheck(timeIndexKind, readIfThere(times), baseOffset),
+    },
+  ];
+}
+
+/** What the indexes say that the `.log` had; the larger one, should they differ. */
+function sealedBytes(indexes: readonly StoredIndex[]): number | undefined {
+  const sizes = indexes.flatMap(({ index }) => index.sealedBytes ?? []);
+  return sizes.length === 0 ? undefined : Math.max(...sizes);
 }
 
 /** Slots that a live writer is writing look damaged for a moment. */
@@ -154,19 +183,19 @@ class PartitionCheck {
     const fileBytes = fstatSync(fd).size;
     const size = this.#plan.live && isActive ? this.#head.writtenBytes : fileBytes;
     const path = join(this.#plan.directory, name);
-    const index = isLast ? undefined : new IndexCheck(readIfThere(indexPath(path)), baseOffset);
-    const check = await this.#walk(fd, size, baseOffset, index);
+    const indexes = isLast ? [] : indexesOf(path, baseOffset);
+    const check = await this.#walk(fd, size, baseOffset, indexes);
     const synced = isActive ? this.#head.syncedBytes : 0;
     for (const flaw of check.flaws) {
       const torn = isLast && !this.#plan.live && flaw.endOffset === null && flaw.position >= synced;
       this.#addFlaw(name, flaw, torn);
     }
-    const promised = this.#plan.live && isActive ? size : (index?.sealedBytes ?? synced);
+    const promised = this.#plan.live && isActive ? size : (sealedBytes(indexes) ?? synced);
     if (fileBytes < promised) this.#addShortFile(name, fileBytes, promised, check);
     const whole = check.flaws.length === 0 && fileBytes >= promised;
-    const problem = whole ? index?.problem(check, size) : undefined;
-    if (problem !== undefined) {
-      this.#add("index", name.replace(/log$/, "index"), { problem, loss: false });
+    for (const { kind, file, index } of whole ? indexes : []) {
+      const problem = index.problem(check, size);
+      if (problem !== undefined) this.#add(kind, basename(file), { problem });
     }
     const { nextOffset, batches, records } = check;
     const file = this.#file(name);
@@ -179,7 +208,7 @@ class PartitionCheck {
     fd: number,
     size: number,
     baseOffset: number,
-    index: IndexCheck | undefined,
+    indexes: readonly StoredIndex[],
   ): Promise<SegmentCheck> {
     const { maxEpoch, onProgress } = this.#plan;
     const file = this.#file(segmentName(baseOffset));
@@ -188,7 +217,9 @@ class PartitionCheck {
       size,
       baseOffset,
       maxEpoch,
-      onBatch: (batch) => index?.batch(batch),
+      onBatch: (batch) => {
+        for (const { index } of indexes) index.batch(batch);
+      },
     });
     let told = 0;
     for (;;) {

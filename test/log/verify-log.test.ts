@@ -12,12 +12,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { crc32c } from "../../src/log/crc32c.ts";
 import { type Log, openLog } from "../../src/log/log.ts";
 import { verifyLog } from "../../src/log/verify-log.ts";
 import type { Damage } from "../../src/log/verify-report.ts";
 import { numbered, removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 const SEGMENT_BYTES = 1024;
+const LARGE = { bytes: 32_768 };
 const BATCHES = 12;
 const RECORDS = 4;
 
@@ -247,29 +249,54 @@ describe("verifyLog() on missing segments", () => {
   });
 });
 
-describe("verifyLog() on indexes and heads", () => {
-  const index = (): string => segment(0).replace(/log$/, "index");
+/** What becomes of an index, and how that is told. */
+const INDEX_DAMAGE: [name: string, damage: (path: string) => void, problem: string][] = [
+  ["deleted", (path: string) => rmSync(path), "no file"],
+  ["emptied", (path: string) => truncateSync(path, 0), "a header or footer that does not fit"],
+  ["cut", (path: string) => truncateSync(path, 30), "a header or footer that does not fit"],
+  [
+    "zeroed",
+    (path: string) => writeFileSync(path, Buffer.alloc(statSync(path).size)),
+    "a header or footer that does not fit",
+  ],
+  ["flipped", (path: string) => flip(path, 20), "a header or footer that does not fit"],
+];
 
-  test.each([
-    ["deleted", (path: string) => rmSync(path), "no file"],
-    ["emptied", (path: string) => truncateSync(path, 0), "a header or footer that does not fit"],
-    ["cut", (path: string) => truncateSync(path, 30), "a header or footer that does not fit"],
-    [
-      "zeroed",
-      (path: string) => writeFileSync(path, Buffer.alloc(statSync(path).size)),
-      "a header or footer that does not fit",
-    ],
-    ["flipped", (path: string) => flip(path, 20), "a header or footer that does not fit"],
-  ])("an index that was %s loses nothing", async (_name, damage, problem) => {
-    damage(index());
-    expect(await damages()).toMatchObject([
-      {
-        kind: "index",
-        file: `topics/1-a/partitions/0/${segments()[0]!.replace(/log$/, "index")}`,
-        problem,
-        loss: false,
-      },
-    ]);
+describe("verifyLog() on indexes and heads", () => {
+  describe.each([
+    ["index", "index"],
+    ["timeindex", "time-index"],
+  ])(".%s", (ending, kind) => {
+    const index = (): string => segment(0).replace(/log$/, ending);
+
+    test.each(INDEX_DAMAGE)("that was %s loses nothing", async (_name, damage, problem) => {
+      damage(index());
+      const file = `topics/1-a/partitions/0/${segments()[0]!.replace(/log$/, ending)}`;
+      expect(await damages()).toMatchObject([{ kind, file, problem, loss: false }]);
+    });
+
+    test("whose entries or footer are not of this segment loses nothing", async () => {
+      const log = await openLog(root, { topics: { c: { partitions: 1, segment: LARGE } } });
+      for (let batch = 0; batch < 40; batch++) await log.append("c", 0, numbered(0, 40));
+      await log.close();
+      const path = join(root, `topics/3-c/partitions/0/${"0".repeat(20)}.${ending}`);
+      const bytes = readFileSync(path);
+      const entryBytes = ending === "index" ? 8 : 12;
+      const entries = (bytes.length - 16 - 48) / entryBytes;
+      expect(entries).toBeGreaterThanOrEqual(ending === "index" ? 4 : 1);
+      for (const at of [bytes.length - 40, bytes.length - 48 - entryBytes, bytes.length - 49]) {
+        const changed = Buffer.from(bytes);
+        changed[at] = changed[at]! ^ 1;
+        changed.writeUInt32LE(crc32c(changed, 0, changed.length - 4), changed.length - 4);
+        writeFileSync(path, changed);
+        const [damage, ...others] = await damages();
+        expect(others).toEqual([]);
+        expect(damage).toMatchObject({ kind, topic: "c", loss: false });
+        expect(damage!.problem).toMatch(
+          /^an entry for offset .* begins$|^a footer with nextOffset/,
+        );
+      }
+    });
   });
 
   test("one damaged slot of a head loses nothing", async () => {

@@ -265,6 +265,27 @@ describe("headrace log read", () => {
     expect(await read(...argv)).toEqual({ code: 0, out, err: "" });
   });
 
+  test.each([
+    [["--from", "1h"], numbers(0, 9)],
+    [["--until", "1h"], ""],
+    [["--from", "2999-01-01"], ""],
+    [["--until", "2999-01-01T00:00Z"], numbers(0, 9)],
+  ])("%j prints what was appended then", async (argv, out) => {
+    await append(numbers(0, 9), "--batch-messages", "4");
+    expect(await read(...argv)).toEqual({ code: 0, out, err: "" });
+  });
+
+  test("a time is that of the append, and the first message of it counts", async () => {
+    await append(numbers(0, 9), "--batch-messages", "1");
+    const all = await records();
+    for (const { appendTime } of all) {
+      const time = new Date(appendTime).toISOString();
+      const first = all.findIndex((one) => one.appendTime >= appendTime);
+      expect((await read("--from", time)).out).toBe(numbers(first, 9));
+      expect((await read("--until", time)).out).toBe(numbers(0, first - 1));
+    }
+  });
+
   test("partitions come one after the other, and --max-messages counts over all", async () => {
     await create(3);
     for (const partition of ["2", "0"]) await append("a\nb\n", "--partition", partition);
