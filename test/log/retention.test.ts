@@ -51,6 +51,25 @@ describe("Retention", () => {
     expect(log.topic.partitions[0]!.logStart).toBe(0);
   });
 
+  test("by age: a quiet topic too, when segments are sealed by age; no append is needed", async () => {
+    const retention = { maxAgeMs: 10_000 };
+    const segment = { bytes: 4096, maxAgeMs: 5000 };
+    const log = keptLog(retention, { segment });
+    log.append();
+    log.append();
+    await log.clock.advance(4999);
+    expect(log.topic.partitions[0]!.sealed.length).toBe(0);
+    await log.clock.advance(1);
+    expect(log.topic.partitions[0]!.sealed.length).toBe(1);
+    await log.clock.advance(5000);
+    expect(log.topic.partitions[0]!.logStart).toBe(20);
+    expect(log.files()).toEqual([20]);
+    log.append();
+    expect(log.offsets()).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    await log.reopen({ retention, segment });
+    expect(log.offsets().length).toBe(10);
+  });
+
   test("by size: soon after a segment was sealed, the oldest of the topic first", async () => {
     const log = keptLog({ maxTopicBytes: 4 * 4096, deleteOldestSegments: true }, {}, 2);
     for (let round = 0; round < 6; round++) {
