@@ -48,7 +48,8 @@ export interface ChannelEnd {
    */
   begin(kind: number): FrameWriter;
   /**
-   * The frame is complete. The other side may see it from now on, and does so at the latest after `flush()`.
+   * The frame is complete. The other side sees it at the latest after `flush()`; in a long batch earlier, so that both
+   * sides work at the same time.
    *
    * @throws {CapacityError} When more than `maxQueuedBytes` would wait; the frame is dropped.
    */

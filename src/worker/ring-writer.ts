@@ -10,11 +10,15 @@ export const PADDING_FLAG: number = 1 << 16;
 /** A piece of a frame, which begins with the length of the whole and the place in it. */
 export const PIECE_FLAG: number = 1 << 17;
 
+/** So much is shown at once: both sides work at the same time then. Half of it costs more wake-ups than it gains. */
+const SHOW_BYTES = 4096;
+
 /** The writing side of one ring: the only one that moves its head. */
 export class RingWriter {
   readonly #memory: FrameMemory;
   readonly #start: number;
   readonly #capacity: number;
+  readonly #showBytes: number;
   readonly #headWord: number;
   readonly #tailWord: number;
   /** Bytes written since the channel was made, modulo 2³² and signed, as words are. */
@@ -33,6 +37,7 @@ export class RingWriter {
     this.#memory = memory;
     this.#start = start;
     this.#capacity = capacity;
+    this.#showBytes = Math.min(SHOW_BYTES, capacity >> 2);
     this.#headWord = headWord;
     this.#tailWord = tailWord;
     this.#head = memory.words[headWord]!;
@@ -50,9 +55,9 @@ export class RingWriter {
     return Math.max(2 * FRAME_HEADER_BYTES, this.#capacity / 4 - FRAME_HEADER_BYTES);
   }
 
-  /** Written, and not shown to the reader: a good part of the ring. */
+  /** Enough is written that the reader should begin with it, instead of waiting for the rest of the batch. */
   get hidesMuch(): boolean {
-    return ((this.#head - this.#shown) | 0) >= this.#capacity >> 2;
+    return ((this.#head - this.#shown) | 0) >= this.#showBytes;
   }
 
   /** Lets a frame be written in place, as far as the room there goes. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { ClientMessage } from "../../src/adapters/kafkajs/client.ts";
 import { recordViews } from "../../src/adapters/kafkajs/record-view.ts";
 import { DeserializeError } from "../../src/errors.ts";
@@ -156,6 +157,18 @@ describe("messages of a call", () => {
       expect(call.at(1).value).toBeInstanceOf(Buffer);
       expect(call.at(1).headers.get("h")).toBeInstanceOf(Buffer);
     }
+  });
+
+  test("what handlers do with bytes works with bytes in shared memory", () => {
+    const { call } = handOver(bothEnds(), [[polled(recordList([record(1, "abc")])), 0]]);
+    const value = call.at(0).value!;
+    expect(value.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(new TextDecoder().decode(value)).toBe("abc");
+    expect(Buffer.from(value).toString()).toBe("abc");
+    expect((value as Buffer).toString("hex")).toBe("616263");
+    expect((value as Buffer).equals(Buffer.from("abc"))).toBe(true);
+    expect(createHash("md5").update(value).digest("hex")).toBe("900150983cd24fb0d6963f7d28e17f72");
+    expect([...value.slice(1)]).toEqual([98, 99]);
   });
 
   test("calls that stay do not hold up others: memory is given back in any order", () => {
