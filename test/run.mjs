@@ -21,7 +21,7 @@ import { counter, countNode, nodeCommand, runners, testTimeoutMs } from "./harne
 import { answers, fetchKafka, missingTool, startBroker } from "./kafka/broker.mjs";
 import { packProject } from "./package/package.mjs";
 
-const runnerLimitMs = 240_000;
+const runnerLimitMs = 420_000;
 const progressIntervalMs = 15_000;
 const integrationDirectory = "test/integration/";
 const packageName = "package";

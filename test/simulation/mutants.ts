@@ -40,8 +40,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "O8: marks count after the lease has ended",
     file: "lease-calls.ts",
-    from: "if (this.ended || batch.owner !== pipeline) return false;",
-    to: "",
+    from: "if (this.ended) return false;\n    if (text",
+    to: "if (text",
   },
   {
     name: "R3: results count after the lease has ended",
