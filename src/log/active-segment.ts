@@ -12,8 +12,9 @@ import { dirname } from "node:path";
 import type { EncodedBatch } from "./batch-buffer.ts";
 import { syncDirectory, writeFully } from "./files.ts";
 import { OffsetIndex } from "./offset-index.ts";
-import { corruptAt, readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
-import { findLaterBatch, type ScanPlan, scanSegment } from "./scan-segment.ts";
+import { badBatch } from "./partition-damage.ts";
+import { readBatches, type SegmentView, type StoredBatch } from "./read-batches.ts";
+import { endOfLaterBatches, type ScanPlan, scanSegment } from "./scan-segment.ts";
 import { SealedSegment, type SegmentRules, writeIndexes } from "./sealed-segment.ts";
 import { TimeIndex } from "./time-index.ts";
 import { findTime } from "./walk-headers.ts";
@@ -170,9 +171,8 @@ export class ActiveSegment implements SegmentView {
     const reason = scan.problem ?? (size < syncedBytes ? "the end of the file" : undefined);
     if (reason !== undefined) {
       const lost = scan.position < syncedBytes;
-      if (lost || findLaterBatch(plan, scan.position, scan.nextOffset) !== -1) {
-        throw corruptAt(this.path, scan.position, reason);
-      }
+      const to = endOfLaterBatches(plan, scan.position, scan.nextOffset);
+      if (lost || to !== undefined) throw badBatch(this.path, baseOffset, scan, { reason, to });
       ftruncateSync(fd, scan.position);
       fsyncSync(fd);
       syncDirectory(dirname(this.path));

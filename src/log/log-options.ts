@@ -1,4 +1,3 @@
-import { NotSupportedError } from "../errors.ts";
 import { Validator } from "../validate.ts";
 import { LOG_EVENTS, type LogListeners } from "./log-events.ts";
 import type { Visibility } from "./reader-partition.ts";
@@ -68,9 +67,10 @@ export interface LogOptions extends TopicOverrides {
    */
   cacheIndexes?: "all" | "open" | "none";
   /**
-   * What to do about damage that is not a torn tail: "fail" rejects `openLog()`, "readonly" opens
-   * the partition for reading what is good, "quarantine" renames the damaged file and goes on
-   * behind it. Default "fail".
+   * What to do about damage that is not a torn tail: "fail" rejects `openLog()`; "readonly" opens
+   * the partition for reading what is good, changes nothing, and refuses appends; "quarantine"
+   * renames the damaged file, keeps what lies before the damage, and goes on behind the offsets
+   * that were given. Default "fail".
    */
   onCorruption?: "fail" | "readonly" | "quarantine";
   on?: LogListeners;
@@ -131,11 +131,6 @@ const OPTIONS: readonly string[] = [
   ...TOPIC_OVERRIDES,
 ];
 
-/** Options that do nothing yet, with the one value that is already so. */
-const NOT_YET: Readonly<Record<string, unknown>> = {
-  onCorruption: "fail",
-};
-
 const check: Validator = new Validator("open the log");
 
 /** How far readers can see. */
@@ -161,7 +156,7 @@ export function resolveReaderOptions(options: LogOptions): {
   return { readOnly, visibility };
 }
 
-/** @throws {TypeError | RangeError | NotSupportedError} Naming the option. */
+/** @throws {TypeError | RangeError} Naming the option. */
 export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions {
   const given = check.object("options", options);
   check.knownKeys("options", given, OPTIONS);
@@ -190,7 +185,6 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
   if (resolved.acknowledge === "synced" && resolved.sync === "never") {
     throw check.rangeError('acknowledge must not be "synced" when sync is "never"', "synced");
   }
-  refuseNotYet("", given);
   return resolved;
 }
 
@@ -224,7 +218,6 @@ export function topicRequest(path: string, value: unknown): TopicRequest {
   const { partitions } = given;
   if (partitions === undefined) throw check.typeError(`${path}.partitions must be a number`, value);
   const overrides = checkOverrides(`${path}.`, given);
-  refuseNotYet(`${path}.`, given);
   return {
     partitions: integer(`${path}.partitions`, partitions, 1, 1, MAX_PARTITIONS),
     overrides,
@@ -272,11 +265,4 @@ function flatten(options: object): Map<string, unknown> {
     for (const [inner, part] of parts ?? []) values.set(`${name}.${inner}`, part);
   }
   return values;
-}
-
-function refuseNotYet(prefix: string, given: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(NOT_YET, name) || value === undefined || value === NOT_YET[name]) continue;
-    throw new NotSupportedError(`${prefix}${name}`);
-  }
 }

@@ -236,7 +236,7 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
  * time, or with `readOnly` beside it. In one process all opens for writing of one directory share
  * it, under the options of the first; topics named by later ones are made too.
  *
- * @throws {TypeError | RangeError | NotSupportedError} For a wrong option, naming it.
+ * @throws {TypeError | RangeError} For a wrong option, naming it.
  * @throws {LogError} When another process writes there; with `readOnly`, when there is no log.
  * @throws {CorruptLogError} When damage is found that is not a torn tail.
  * @example

@@ -65,9 +65,16 @@ export class PartitionLog implements Flushable, ReadablePartition {
     mkdirSync(place.directory, { recursive: true });
     this.#head = new HeadFile(join(place.directory, "head"));
     try {
-      const { tornTail, ...found } = recoverPartition(place, this.#head.found);
+      const { tornTail, damage, ...found } = recoverPartition(place, this.#head.found);
       this.tornTail = tornTail;
       this.#segments = new Segments(segmentsPlace(place), found);
+      if (damage !== undefined) {
+        this.#refusal = new LogError(
+          `Cannot write to ${place.topic}#${place.partition} as it is damaged and open for ` +
+            `reading only: received ${damage.message}`,
+          { cause: damage },
+        );
+      }
     } catch (error) {
       this.#head.close();
       throw error;
@@ -99,7 +106,8 @@ export class PartitionLog implements Flushable, ReadablePartition {
 
   /** Sealed segments, oldest first. */
   get sealed(): readonly SealedSegment[] {
-    return this.#segments.sealed;
+    // Of a damaged partition nothing may be removed.
+    return this.#segments.active === undefined ? [] : this.#segments.sealed;
   }
 
   /** Bytes of all segments, and of what is about to be written. */

@@ -3,7 +3,8 @@ import { readIfThere, replaceFile } from "./files.ts";
 import type { SegmentSummary } from "./index-file.ts";
 import type { ResolvedLogOptions } from "./log-options.ts";
 import { OffsetIndex } from "./offset-index.ts";
-import { corruptAt, readBatches, type StoredBatch } from "./read-batches.ts";
+import { badBatch } from "./partition-damage.ts";
+import { readBatches, type StoredBatch } from "./read-batches.ts";
 import { type Scan, scanSegment } from "./scan-segment.ts";
 import { indexPath, timeIndexPath } from "./segment-names.ts";
 import { TimeIndex } from "./time-index.ts";
@@ -53,6 +54,15 @@ export class SealedSegment {
     const { index, summary } = stored ?? rebuild(path, baseOffset, rules);
     const segment = new SealedSegment(path, baseOffset, summary, rules);
     if (rules.cacheIndexes === "all") segment.#offsets = index;
+    return segment;
+  }
+
+  /** The good part of a damaged one. Its indexes stay in memory: nothing is written. */
+  static ofScan(path: string, baseOffset: number, scan: Scan, rules: SegmentRules): SealedSegment {
+    const summary = summaryOf(scan);
+    const segment = new SealedSegment(path, baseOffset, summary, { ...rules, cacheIndexes: "all" });
+    segment.#offsets = scan.index;
+    segment.#times = scan.times;
     return segment;
   }
 
@@ -169,14 +179,19 @@ function rebuild(
     const { size } = fstatSync(fd);
     const verifyFrom = verify === "off" ? size : 0;
     const scan = scanSegment({ fd, size, baseOffset, verifyFrom, maxEpoch });
-    if (scan.problem !== undefined) throw corruptAt(path, scan.position, scan.problem);
-    const { nextOffset, lastAppendTimeUs, maxEventTimeUs } = scan;
-    const summary = { nextOffset, logBytes: size, lastAppendTimeUs, maxEventTimeUs };
+    if (scan.problem !== undefined)
+      throw badBatch(path, baseOffset, scan, { reason: scan.problem });
+    const summary = summaryOf(scan);
     writeIndexes(path, baseOffset, scan, summary);
     return { ...scan, summary };
   } finally {
     closeSync(fd);
   }
+}
+
+function summaryOf(scan: Scan): SegmentSummary {
+  const { nextOffset, position: logBytes, lastAppendTimeUs, maxEventTimeUs } = scan;
+  return { nextOffset, logBytes, lastAppendTimeUs, maxEventTimeUs };
 }
 
 /** Writes both indexes of a sealed segment, each as a whole. */

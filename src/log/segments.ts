@@ -1,6 +1,9 @@
 import { join } from "node:path";
+import { CorruptLogError } from "../errors.ts";
 import { ActiveSegment } from "./active-segment.ts";
 import type { BatchBuffer, EncodedBatch } from "./batch-buffer.ts";
+import type { Hole } from "./holes.ts";
+import type { PartitionDamage } from "./partition-damage.ts";
 import type { StoredBatch } from "./read-batches.ts";
 import type { SealedSegment, SegmentRules } from "./sealed-segment.ts";
 import { segmentName } from "./segment-names.ts";
@@ -26,18 +29,27 @@ export interface FoundSegments {
   readonly sealed: SealedSegment[];
   /** undefined for a partition that was never written to. */
   readonly active: ActiveSegment | undefined;
+  /** Offsets that are declared as gone. */
+  readonly holes: readonly Hole[];
+  /** Of a damaged partition that is open for reading only: what cannot be read, and why. */
+  readonly damages?: readonly PartitionDamage[];
+  /** Of such a one, what it has held. */
+  readonly bounds?: { readonly logStart: number; readonly logEnd: number };
 }
 
 /** The segments of one partition: writes into the last one, rolls, reads from all. */
 export class Segments {
   readonly #place: SegmentsPlace;
   readonly #sealed: SealedSegment[];
+  readonly #found: FoundSegments;
   #active: ActiveSegment | undefined;
   #lastRead: SealedSegment | undefined;
   #sealedBytes: number;
 
-  constructor(place: SegmentsPlace, { sealed, active }: FoundSegments) {
+  constructor(place: SegmentsPlace, found: FoundSegments) {
+    const { sealed, active } = found;
     this.#place = place;
+    this.#found = found;
     this.#sealed = sealed;
     this.#active = active;
     this.#sealedBytes = sealed.reduce((sum, { summary }) => sum + summary.logBytes, 0);
@@ -52,11 +64,12 @@ export class Segments {
   }
 
   get logStart(): number {
-    return this.#sealed[0]?.baseOffset ?? this.#active?.baseOffset ?? 0;
+    const { bounds } = this.#found;
+    return bounds?.logStart ?? this.#sealed[0]?.baseOffset ?? this.#active?.baseOffset ?? 0;
   }
 
   get logEnd(): number {
-    return this.#active?.nextOffset ?? 0;
+    return this.#found.bounds?.logEnd ?? this.#active?.nextOffset ?? 0;
   }
 
   get bytes(): number {
@@ -106,11 +119,21 @@ export class Segments {
     return oldFromMs !== undefined && nowUs >= oldFromMs * 1000;
   }
 
-  /** @param offset From log start to below log end. */
+  /**
+   * @param offset From log start to below log end. In a hole: the batches behind it are given, none
+   * when nothing is behind.
+   * @throws {CorruptLogError} For offsets that cannot be read, and are not declared as gone.
+   */
   read(offset: number, maxBytes: number): StoredBatch[] {
-    const active = this.#active!;
-    if (offset >= active.baseOffset) return active.read(offset, maxBytes);
-    return this.#readable(this.#sealedWith(offset)).read(offset, maxBytes);
+    const active = this.#active;
+    if (active !== undefined && offset >= active.baseOffset) return active.read(offset, maxBytes);
+    const segment = this.#sealedWith(offset);
+    if (segment !== undefined && offset >= segment.baseOffset) {
+      return this.#readable(segment).read(offset, maxBytes);
+    }
+    const hole = this.#found.holes.find(({ from, to }) => from <= offset && offset < to);
+    if (hole === undefined) throw this.#damageAt(offset);
+    return hole.to >= this.logEnd ? [] : this.read(hole.to, maxBytes);
   }
 
   /** Base offset of the first batch whose append time is at or after `timeUs`. O(log segments). */
@@ -170,8 +193,17 @@ export class Segments {
     return segment;
   }
 
-  #sealedWith(offset: number): SealedSegment {
-    return this.#sealed[firstIndex(this.#sealed, ({ nextOffset }) => nextOffset > offset)]!;
+  /** The first that ends behind the offset. */
+  #sealedWith(offset: number): SealedSegment | undefined {
+    return this.#sealed[firstIndex(this.#sealed, ({ nextOffset }) => nextOffset > offset)];
+  }
+
+  #damageAt(offset: number): CorruptLogError {
+    const found = this.#found.damages?.find(({ facts: { from, to } }) => {
+      return from <= offset && offset < to;
+    });
+    const rule = `Cannot read as a segment must hold offset ${offset}`;
+    return found ?? new CorruptLogError(`${rule}: received none in ${this.#place.directory}`);
   }
 }
 

@@ -11,7 +11,7 @@ import {
 import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { ClosedError, CorruptLogError, LogError, NotSupportedError } from "../../src/errors.ts";
+import { ClosedError, CorruptLogError, LogError } from "../../src/errors.ts";
 import { groupDirectory } from "../../src/log/group-directory.ts";
 import { type Log, openLog } from "../../src/log/log.ts";
 import type { LogOptions } from "../../src/log/log-options.ts";
@@ -198,16 +198,32 @@ describe("openLog()", () => {
     await store.close();
   });
 
-  test.each([["onCorruption", { onCorruption: "readonly" }]] as [string, object][])(
-    "refuses the later option %s",
-    async (name, options) => {
-      const root = join(temporaryDirectory(), "new");
-      const refused = openLog(root, options);
-      await expect(refused).rejects.toThrow(NotSupportedError);
-      await expect(refused).rejects.toThrow(`Cannot use ${name} `);
-      expect(existsSync(root)).toBe(false);
-    },
-  );
+  test("onCorruption concerns one partition: the others are written to as ever", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    for (let at = 0; at < 3; at++) await first.append("orders", 0, numbered(at, 1));
+    await first.append("orders", 1, numbered(0, 1));
+    await first.close();
+    const bytes = readFileSync(activeLog(root));
+    bytes[20] = 9;
+    writeFileSync(activeLog(root), bytes);
+    const seen: unknown[] = [];
+    const on = { corrupt: (event: unknown) => seen.push(event) };
+    const readonly = await openAt(root, { onCorruption: "readonly", on });
+    expect(await readonly.bounds("orders", 0)).toEqual({ logStart: 0, logEnd: 3 });
+    await expect(readonly.read("orders", 0, 0)).rejects.toThrow(CorruptLogError);
+    await expect(readonly.append("orders", 0, numbered(0, 1))).rejects.toThrow("reading only");
+    await readonly.append("orders", 1, numbered(1, 1));
+    await readonly.close();
+    const log = await openAt(root, { onCorruption: "quarantine", on });
+    expect((await log.append("orders", 0, numbered(3, 1))).baseOffset).toBe(3);
+    expect((await log.append("orders", 1, numbered(2, 1))).baseOffset).toBe(2);
+    expect(await log.bounds("orders", 0)).toEqual({ logStart: 3, logEnd: 4 });
+    expect(seen).toMatchObject([
+      { policy: "readonly", partition: 0, position: 0, firstLost: 0, nextOffset: 3 },
+      { policy: "quarantine", partition: 0, position: 0, firstLost: 0, nextOffset: 3 },
+    ]);
+  });
 
   test.each([
     ["segments", { segments: {} }, TypeError],

@@ -79,8 +79,9 @@ describe("findLaterBatch()", () => {
   });
 
   test("does not count batches whose offset is not possible there", () => {
-    const { plan } = segment();
-    expect(findLaterBatch(plan, 0, 14)).toBe(-1);
+    const { plan, starts } = segment();
+    expect(findLaterBatch(plan, 0, 14)).toBe(starts[2]!);
+    expect(findLaterBatch(plan, 0, 15)).toBe(-1);
     expect(findLaterBatch({ ...plan, maxEpoch: 2 }, 0, 10)).toBe(-1);
   });
 });
