@@ -214,7 +214,8 @@ export class LogStore implements ReadableStore {
     this.#fenced = true;
     for (const topic of this.topics()) {
       for (const partition of topic.partitions) {
-        partition.refuse("another process has taken over", `writer epoch ${epoch}`);
+        if (epoch === undefined) partition.refuse(`its ${STORE_FILE} must be there`, "none");
+        else partition.refuse("another process has taken over", `writer epoch ${epoch}`);
       }
     }
     return false;
@@ -270,10 +271,10 @@ function raiseEpoch(root: string): number {
   return writerEpoch;
 }
 
-/** The epoch on disk; text when it cannot be read, which is nobody's epoch. */
-function currentEpoch(root: string): number | string {
+/** The epoch on disk; undefined when it is gone, text when it cannot be read: nobody's epoch. */
+function currentEpoch(root: string): number | string | undefined {
   try {
-    return readStoreJson(root)?.writerEpoch ?? "none";
+    return readStoreJson(root)?.writerEpoch;
   } catch (error) {
     return String(error);
   }

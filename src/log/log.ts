@@ -1,7 +1,8 @@
-import { mkdirSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { ClosedError, LogError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
 import type { Clock } from "../types.ts";
+import { claimDirectory } from "./claim-directory.ts";
 import { commitOffsets, type OffsetToCommit } from "./commit-offsets.ts";
 import { errorCode } from "./files.ts";
 import type { LogListeners } from "./log-events.ts";
@@ -237,7 +238,7 @@ export class LogHandle implements Log, WriterShare, ReaderShare {
  * it, under the options of the first; topics named by later ones are made too.
  *
  * @throws {TypeError | RangeError} For a wrong option, naming it.
- * @throws {LogError} When another process writes there; with `readOnly`, when there is no log.
+ * @throws {LogError} When another process writes there, or the directory cannot be a log's; with `readOnly`, when there is no log.
  * @throws {CorruptLogError} When damage is found that is not a torn tail.
  * @example
  * const log = await openLog("./data", { topics: { orders: { partitions: 4 } } });
@@ -274,8 +275,7 @@ export async function openHandle(
   options: ResolvedLogOptions,
   clock?: Clock,
 ): Promise<LogHandle> {
-  mkdirSync(directory, { recursive: true });
-  const root = realpathSync(directory);
+  const root = claimDirectory(directory);
   // What goes wrong there is told to whoever closes it.
   while (opened.get(root)?.closing) await opened.get(root)?.closing?.catch(() => {});
   const known = opened.get(root);
