@@ -3,8 +3,10 @@ import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { join } from "node:path";
 import { CorruptLogError, LogError } from "../../src/errors.ts";
 import { readBatchHeader } from "../../src/log/format.ts";
+import { OffsetIndex } from "../../src/log/offset-index.ts";
 import type { PartitionLog } from "../../src/log/partition-log.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
+import { indexPath } from "../../src/log/segment-names.ts";
 import { systemClock } from "../../src/runtime/system-clock.ts";
 import type { Clock } from "../../src/types.ts";
 import { openPartition as openAlone } from "./open-partition.ts";
@@ -125,6 +127,27 @@ describe("PartitionLog", () => {
     const second = openPartition(directory, 4096, 2);
     expect(values(second)).toEqual(expected(300));
     expect(indexes.map((path) => readFileSync(path))).toEqual(before);
+  });
+
+  test("rebuilds an index whose footer disagrees with its segment", () => {
+    const directory = temporaryDirectory();
+    const first = openPartition(directory);
+    fill(first, 60);
+    first.close();
+    const { path, baseOffset, summary } = first.sealed[1]!;
+    const good = readFileSync(indexPath(path));
+    const wrong = {
+      ...summary,
+      logBytes: summary.logBytes - 1,
+      nextOffset: summary.nextOffset + 3,
+    };
+    writeFileSync(
+      indexPath(path),
+      OffsetIndex.decode(good, baseOffset)!.index.encode(baseOffset, wrong),
+    );
+    const second = openPartition(directory, 4096, 2);
+    expect(values(second)).toEqual(expected(300));
+    expect(readFileSync(indexPath(path))).toEqual(good);
   });
 
   test("refuses a missing segment at the start, in the middle and at the end", () => {

@@ -130,6 +130,28 @@ describe("PartitionLog recovery", () => {
     checkPrefix(crashed, partition, BATCHES);
   });
 
+  test("refuses a batch that is there twice before others", async () => {
+    const crashed = await crash();
+    const { log, starts } = crashed;
+    const twice = log.subarray(starts[BATCHES - 2]!, starts[BATCHES - 1]!);
+    const before = log.subarray(0, starts[BATCHES - 1]!);
+    const doubled = Buffer.concat([before, twice, log.subarray(starts[BATCHES - 1]!)]);
+    expect(() => reopen(crashed, doubled)).toThrow(CorruptLogError);
+    expect(statSync(crashed.path).size).toBe(doubled.length);
+  });
+
+  test("cuts a log that ends anywhere when nothing of it was synced, also at 0", async () => {
+    const crashed = await crash();
+    const { log, starts } = crashed;
+    const head = new Uint8Array(0);
+    for (const size of [0, 1, 63, 64, starts[1]! - 1, starts[1]!, starts[1]! + 1]) {
+      const partition = reopen({ ...crashed, head }, log.subarray(0, size));
+      const good = starts.findLastIndex((start) => start <= size);
+      expect(partition.tornTail?.bytes ?? 0).toBe(size - starts[good]!);
+      checkPrefix(crashed, partition, good);
+    }
+  });
+
   test("refuses a bad batch before a good one, naming file and position", async () => {
     const crashed = await crash();
     for (const batch of [SYNCED_BATCHES, BATCHES - 2]) {
