@@ -11,7 +11,7 @@ import { EXIT_FAILED, explainError, usageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
 import { OptionValues } from "./option-values.ts";
 import { keySpec } from "./run/key-spec.ts";
-import { type LoadedHandler, loadHandler } from "./run/load-handler.ts";
+import { type LoadedHandler, loadHandler, moduleUrl } from "./run/load-handler.ts";
 import { openSource } from "./run/open-source.ts";
 import type { RunResult } from "./run/run-report.ts";
 import { RunView } from "./run/run-view.ts";
@@ -26,6 +26,7 @@ interface RunOptions {
   readonly distribution: (typeof DISTRIBUTIONS)[number] | undefined;
   readonly maxPartitions: number | undefined;
   readonly concurrency: number | undefined;
+  readonly workers: number | undefined;
   readonly maxMessages: number | undefined;
   readonly drainTimeoutMs: number | undefined;
   readonly fromBeginning: boolean;
@@ -52,6 +53,11 @@ export const run: Command = {
     { name: "max-partitions", value: "N", help: "virtual partitions per partition (concurrency)" },
     { name: "distribution", value: "D", help: "consistent, balanced or per-key (consistent)" },
     { name: "concurrency", value: "N", help: "handler calls at once (10)" },
+    {
+      name: "workers",
+      value: "N",
+      help: "threads that the module runs in, for work that is heavy on the processor (none)",
+    },
     { name: "max-messages", value: "N", help: "most messages of one eachBatch call (100)" },
     {
       name: "drain-timeout-ms",
@@ -71,7 +77,11 @@ export const run: Command = {
     const path = args.positionals[0];
     if (path === undefined) throw usageError("Cannot run as a module is required: received none");
     const options = readOptions(args);
-    const { handler, deserializer } = await loadHandler(path, io.cwd);
+    // Threads import the module themselves.
+    const { handler, deserializer } =
+      options.workers === undefined
+        ? await loadHandler(path, io.cwd)
+        : { handler: { module: moduleUrl(path, io.cwd) }, deserializer: undefined };
     const source = await openSource("run", args.text("brokers"), args.text("log"), io.cwd);
     const admin = new TopicAdmin(source.factory, source.name);
     try {
@@ -97,6 +107,7 @@ function readOptions(args: ParsedArguments): RunOptions {
     distribution: values.oneOf("distribution", DISTRIBUTIONS),
     maxPartitions: values.integer("max-partitions", 1, 65_536),
     concurrency: values.integer("concurrency", 1, 100_000),
+    workers: values.integer("workers", 1, 1024),
     maxMessages: values.integer("max-messages", 1, 100_000),
     drainTimeoutMs: values.integer("drain-timeout-ms", 0, 3_600_000),
     fromBeginning: args.flag("from-beginning"),
@@ -126,6 +137,7 @@ function buildConsumer(
     fromBeginning: options.fromBeginning,
     logger,
     ...defined("concurrency", options.concurrency),
+    ...defined("workers", options.workers),
     ...defined("drainTimeoutMs", options.drainTimeoutMs),
     topics: {
       [options.topic]: {

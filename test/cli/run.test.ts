@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -73,6 +74,35 @@ describe("headrace run", () => {
       const result = JSON.parse(io.output.out) as RunResult;
       expect(result.processed).toBe(ORDER_COUNT);
       expect(result.uncommitted).toEqual([]);
+      expect(await storedOffset(logDirectory, groupId)).toBe(ORDER_COUNT);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "W1: --workers runs the module in threads of its own, each message once and in key order",
+    async () => {
+      const file = join(directory, "handled");
+      const text = `
+        import { appendFileSync } from "node:fs";
+        import { isMainThread, threadId } from "node:worker_threads";
+        if (isMainThread) throw new Error("imported in the command's own thread");
+        export function eachMessage({ offset }) {
+          appendFileSync(${JSON.stringify(file)}, offset + " " + threadId + "\\n");
+        }`;
+      const io = fakeIo({ cwd: directory });
+      const options = ["--until-end", "--json", "--workers", "2"];
+      expect(await main(runArguments(text, ...options), io)).toBe(0);
+      const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+      const handled = lines.map((line) => line.split(" ").map(Number) as [number, number]);
+      expect(handled.length).toBe(ORDER_COUNT);
+      expect(new Set(handled.map(([, thread]) => thread)).size).toBe(2);
+      const last = new Map<number, number>();
+      for (const [offset] of handled) {
+        expect(offset).toBeGreaterThan(last.get(offset % 10) ?? -1);
+        last.set(offset % 10, offset);
+      }
+      expect((JSON.parse(io.output.out) as RunResult).processed).toBe(ORDER_COUNT);
       expect(await storedOffset(logDirectory, groupId)).toBe(ORDER_COUNT);
     },
     TIMEOUT_MS,
@@ -225,6 +255,7 @@ describe("headrace run with wrong input", () => {
 
   test.each([
     [["--concurrency", "0"], '--concurrency must be a whole number from 1 to 100000: received "0"'],
+    [["--workers", "0"], '--workers must be a whole number from 1 to 1024: received "0"'],
     [["--max-partitions", "1.5"], "--max-partitions must be a whole number from 1 to 65536"],
     [["--drain-timeout-ms", "-1"], "--drain-timeout-ms must be a whole number from 0 to 3600000"],
     [["--distribution", "fair"], "--distribution must be consistent, balanced or per-key"],
@@ -244,6 +275,17 @@ describe("headrace run with wrong input", () => {
   test("refuses a module without a handler", async () => {
     await fails(runArguments("export const a = 1;"), 2, "must export exactly one of eachMessage");
   });
+
+  test(
+    "W3: says why threads cannot load the module",
+    async () => {
+      const argv = runArguments("export const a = 1;", "--workers", "2");
+      await fails(argv, 1, "must export exactly one of eachMessage, eachBatch, consumer");
+      const missing = argv.with(1, "none.mjs");
+      await fails(missing, 2, 'the module must be a file: received "none.mjs"');
+    },
+    TIMEOUT_MS,
+  );
 
   test("refuses a log directory that is not there, and makes none", async () => {
     const argv = runArguments(handler).map((one) => (one === "log" ? "other" : one));

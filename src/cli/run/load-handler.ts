@@ -16,17 +16,25 @@ export interface LoadedHandler {
 }
 
 /**
+ * Where a user's module is.
+ *
+ * @param path Relative to `cwd`.
+ * @throws {CommandError} When there is no such file.
+ */
+export function moduleUrl(path: string, cwd: string): URL {
+  const file = resolve(cwd, path);
+  if (existsSync(file)) return pathToFileURL(file);
+  throw usageError(`Cannot run as the module must be a file: received "${path}"`);
+}
+
+/**
  * Imports a user's module: exactly one of `eachMessage`, `eachBatch` and `consumer`, and a `deserializer` if it likes.
  *
  * @param path Relative to `cwd`.
  * @throws {CommandError} When the file is missing, cannot be imported here, or exports no handler.
  */
 export async function loadHandler(path: string, cwd: string): Promise<LoadedHandler> {
-  const file = resolve(cwd, path);
-  if (!existsSync(file)) {
-    throw usageError(`Cannot run as the module must be a file: received "${path}"`);
-  }
-  const exported = await importModule(file, path);
+  const exported = await importModule(moduleUrl(path, cwd), path);
   const found = FORMS.filter((form) => exported[form] !== undefined);
   const form = found[0];
   if (form === undefined || found.length > 1) {
@@ -49,14 +57,14 @@ function checkFunction(path: string, name: string, value: unknown): void {
   throw usageError(`Cannot run as ${name} of ${path} must be a function: received ${typeof value}`);
 }
 
-async function importModule(file: string, path: string): Promise<Record<string, unknown>> {
+async function importModule(url: URL, path: string): Promise<Record<string, unknown>> {
   try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    return (await import(url.href)) as Record<string, unknown>;
   } catch (error) {
     // Said by Node before 22.18 without a loader of the user's: with one, the import works.
     if ((error as { code?: unknown } | null)?.code === "ERR_UNKNOWN_FILE_EXTENSION") {
       const who = "Node 22.18 or newer, Bun and Deno take .ts; or compile it to .js";
-      const rule = `this runtime takes no ${extname(file)} file (${who})`;
+      const rule = `this runtime takes no ${extname(path)} file (${who})`;
       throw usageError(`Cannot run as ${rule}: received "${path}"`);
     }
     throw new CommandError(`Cannot import ${path}: ${explainError(error)}`, 1, error);
