@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -258,24 +258,57 @@ describe("Log", () => {
 });
 
 describe("two processes", () => {
-  test("only one writes; the lock of one that was killed is taken over", async () => {
-    const root = temporaryDirectory();
+  const children: ChildProcess[] = [];
+
+  afterEach(async () => {
+    await Promise.all(children.splice(0).map(kill));
+  });
+
+  /** A process that opens the log, appends one record, says "open" and stays. */
+  function writer(root: string, stderr: "inherit" | "ignore" = "inherit"): ChildProcess {
     const script = fileURLToPath(new URL("./lock-child.ts", import.meta.url));
     const args = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
-    const child = spawn(process.execPath, [...args, root], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = spawn(process.execPath, [...args, root], { stdio: ["ignore", "pipe", stderr] });
+    children.push(child);
+    return child;
+  }
+
+  async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise((resolve) => child.once("exit", resolve));
-    try {
-      await Promise.race([new Promise((resolve) => child.stdout.once("data", resolve)), exited]);
-      await expect(openLog(root)).rejects.toThrow(LogError);
-      await expect(openLog(root)).rejects.toThrow(`process ${child.pid} (pid ${child.pid}`);
-    } finally {
-      child.kill("SIGKILL");
-      await exited;
-    }
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  /** True when it has the log open, false when it has ended. */
+  function opens(child: ChildProcess): Promise<boolean> {
+    return new Promise((resolve) => {
+      child.stdout!.once("data", () => resolve(true));
+      child.once("exit", () => resolve(false));
+    });
+  }
+
+  test("only one writes; the lock of one that was killed is taken over", async () => {
+    const root = temporaryDirectory();
+    const child = writer(root);
+    expect(await opens(child)).toBe(true);
+    await expect(openLog(root)).rejects.toThrow(LogError);
+    await expect(openLog(root)).rejects.toThrow(`process ${child.pid} (pid ${child.pid}`);
+    await kill(child);
     const log = await openAt(root);
     expect((await log.bounds("t", 0)).logEnd).toBe(1);
     expect((await log.append("t", 0, numbered(0, 1))).baseOffset).toBe(1);
+  });
+
+  test("of writers that race for the lock of a dead one, one gets it", async () => {
+    const root = temporaryDirectory();
+    const first = writer(root);
+    expect(await opens(first)).toBe(true);
+    await kill(first);
+    const racers = Array.from({ length: 3 }, () => writer(root, "ignore"));
+    const won = await Promise.all(racers.map(opens));
+    expect(won.filter(Boolean).length).toBe(1);
+    await kill(racers[won.indexOf(true)]!);
+    expect((await (await openAt(root)).bounds("t", 0)).logEnd).toBe(2);
   });
 });
