@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ClosedError, LogError } from "../errors.ts";
+import { ClosedError, CorruptLogError, LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../types.ts";
+import type { GroupOffsets } from "./group-offsets.ts";
 import { setWrittenHere, tellLocalWrite } from "./local-wakes.ts";
 import { LockFile, sweepContenders } from "./lock-file.ts";
 import { inBackground, logClock } from "./log-clock.ts";
@@ -87,6 +88,8 @@ export class LogStore implements ReadableStore {
         this.#topics.set(found.json.name, new TopicLog(found, this.#writer));
       }
       this.#tellTornTails();
+      // Only then is it worth reading what groups have stored.
+      if (options.on.offsetAheadOfLog !== undefined) this.#tellOffsetsAhead();
       this.#retention.soon();
     } catch (error) {
       this.#release();
@@ -237,6 +240,20 @@ export class LogStore implements ReadableStore {
     }
   }
 
+  /** Tells groups that have read what a crash has taken: an offset will be given again. */
+  #tellOffsetsAhead(): void {
+    for (const { name: topic, partitions, groups } of this.topics()) {
+      for (const groupId of groups.groupIds()) {
+        for (const { place, logEnd } of partitions) {
+          const { partition } = place;
+          const offset = offsetOf(groups, groupId, partition);
+          if (offset <= logEnd) continue;
+          this.events.emit("offsetAheadOfLog", { groupId, topic, partition, offset, logEnd });
+        }
+      }
+    }
+  }
+
   #release(): void {
     this.clock.clearTimer(this.#heartbeat);
     setWrittenHere(this.root, false);
@@ -257,6 +274,16 @@ export class LogStore implements ReadableStore {
         { cause: errors[0] },
       );
     }
+  }
+}
+
+/** 0 for none, and for one that is damaged, which whoever runs the group is told. */
+function offsetOf(groups: GroupOffsets, groupId: string, partition: number): number {
+  try {
+    return groups.get(groupId, partition)?.offset ?? 0;
+  } catch (error) {
+    if (error instanceof CorruptLogError) return 0;
+    throw error;
   }
 }
 

@@ -162,6 +162,24 @@ describe("openLog()", () => {
     expect((await second.bounds("orders", 0)).logEnd).toBe(3);
   });
 
+  test("tells of a group that is ahead of a log whose end was lost", async () => {
+    const root = temporaryDirectory();
+    const first = await openAt(root, two);
+    await first.append("orders", 0, numbered(0, 3));
+    await first.commit("g", "orders", [
+      { partition: 0, offset: 5 },
+      { partition: 1, offset: 0 },
+    ]);
+    await first.close();
+    const events: unknown[] = [];
+    const second = await openAt(root, { on: { offsetAheadOfLog: (event) => events.push(event) } });
+    expect(events).toEqual([{ groupId: "g", topic: "orders", partition: 0, offset: 5, logEnd: 3 }]);
+    await second.append("orders", 0, numbered(3, 2));
+    await second.close();
+    await openAt(root, { on: { offsetAheadOfLog: (event) => events.push(event) } });
+    expect(events.length).toBe(1);
+  });
+
   test("rejects for a damaged log and gives the lock back", async () => {
     const root = temporaryDirectory();
     const first = await openAt(root, two);
