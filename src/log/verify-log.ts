@@ -9,6 +9,7 @@ import { FORMAT_VERSION, STORE_FILE } from "./store-json.ts";
 import { TOPIC_FILE } from "./topic-json.ts";
 import { descriptionProblem, readDescription } from "./verify-description.ts";
 import { checkGroups } from "./verify-groups.ts";
+import { outcomeOf } from "./verify-outcome.ts";
 import { checkPartition } from "./verify-partition.ts";
 import type { Damage, PartitionReport, VerifyReport } from "./verify-report.ts";
 
@@ -108,7 +109,12 @@ class LogCheck {
       records: sum("records"),
       partitions,
       damages: this.#damages,
+      outcomes: partitions.flatMap((one) => outcomeOf(one, this.#of(one)) ?? []),
     };
+  }
+
+  #of({ topic, partition }: PartitionReport): Damage[] {
+    return this.#damages.filter((one) => one.topic === topic && one.partition === partition);
   }
 
   /** @returns The epoch of the newest writer; undefined when nobody can say. */

@@ -1,7 +1,9 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, join, relative } from "node:path";
+import { CorruptLogError } from "../errors.ts";
 import { errorCode, readIfThere } from "./files.ts";
 import { HEAD_MAGIC, HEAD_SLOT_BYTES, type HeadState, readHead } from "./head-file.ts";
+import { HOLES_FILE, type Hole, readHoles } from "./holes.ts";
 import { indexPath, listSegments, segmentName, timeIndexPath } from "./segment-names.ts";
 import { slotStates } from "./slots.ts";
 import { IndexCheck, offsetIndexKind, timeIndexKind } from "./verify-index.ts";
@@ -80,6 +82,8 @@ class PartitionCheck {
   /** Where the next segment must begin. */
   logEnd: number;
   readonly #bases: readonly number[];
+  /** Offsets that are declared as gone. */
+  readonly #holes: readonly Hole[];
 
   constructor(plan: PartitionPlan) {
     this.#plan = plan;
@@ -95,6 +99,7 @@ class PartitionCheck {
     this.#bases = listSegments(plan.directory).filter(isOurs);
     this.logStart = this.#head === undefined ? (this.#bases[0] ?? 0) : start;
     this.logEnd = this.logStart;
+    this.#holes = this.#readHoles();
     this.#checkHead(path);
   }
 
@@ -108,6 +113,20 @@ class PartitionCheck {
       endOffset: head.nextOffset,
       problem: "no such file, which the head names as the newest",
     });
+  }
+
+  #readHoles(): readonly Hole[] {
+    try {
+      return readHoles(this.#plan.directory);
+    } catch (error) {
+      if (!(error instanceof CorruptLogError)) throw error;
+      this.#add("description", HOLES_FILE, { problem: "no list of offsets that are gone" });
+      return [];
+    }
+  }
+
+  #holeEnd(offset: number): number | undefined {
+    return this.#holes.find(({ from, to }) => from <= offset && offset < to)?.to;
   }
 
   #checkHead(path: string): void {
@@ -129,7 +148,8 @@ class PartitionCheck {
 
   async #checkNext(base: number): Promise<void> {
     const name = segmentName(base);
-    const expected = this.logEnd;
+    // What is declared as gone is not missing any more.
+    const expected = this.#holeEnd(this.logEnd) ?? this.logEnd;
     if (base > expected) this.#addGap(name, expected, base);
     else if (base < expected) {
       this.#add("missing", name, {
@@ -255,7 +275,7 @@ class PartitionCheck {
   #add(kind: DamageKind, name: string, damage: Partial<Damage> & { problem: string }): void {
     const { topic, partition } = this.#plan;
     const nowhere = { position: null, bytes: null, firstOffset: null, endOffset: null };
-    const loss = kind === "batch" || kind === "missing";
+    const loss = kind === "batch" || kind === "missing" || kind === "description";
     this.damages.push({
       kind,
       file: this.#file(name),

@@ -62,6 +62,16 @@ export interface PartitionReport {
   readonly segments: readonly SegmentReport[];
 }
 
+/** What `onCorruption: "readonly"` or `"quarantine"` leaves of a damaged partition. */
+export interface PartitionOutcome {
+  readonly topic: string;
+  readonly partition: number;
+  /** Messages that can be read then. */
+  readonly kept: number;
+  /** Offsets that cannot, ascending: from the first on, below `to`. */
+  readonly givenUp: readonly { readonly from: number; readonly to: number }[];
+}
+
 /** What `verifyLog()` found. */
 export interface VerifyReport {
   readonly directory: string;
@@ -75,4 +85,6 @@ export interface VerifyReport {
   readonly records: number;
   readonly partitions: readonly PartitionReport[];
   readonly damages: readonly Damage[];
+  /** Of partitions that lose something. */
+  readonly outcomes: readonly PartitionOutcome[];
 }

@@ -262,6 +262,23 @@ const INDEX_DAMAGE: [name: string, damage: (path: string) => void, problem: stri
   ["flipped", (path: string) => flip(path, 20), "a header or footer that does not fit"],
 ];
 
+describe("verifyLog() on what was set aside", () => {
+  test("a hole that is declared is no damage", async () => {
+    const [from, to] = [baseOf(1), baseOf(2)];
+    rmSync(segment(1));
+    expect((await verifyLog(root)).outcomes).toMatchObject([{ givenUp: [{ from, to }] }]);
+    const hole = { from, to, file: "x.log.bad-1", reason: "a wrong checksum" };
+    writeFileSync(join(partition(), "quarantine.json"), JSON.stringify({ holes: [hole] }));
+    const report = await verifyLog(root);
+    expect([report.ok, report.outcomes]).toEqual([true, []]);
+    writeFileSync(join(partition(), "quarantine.json"), "{}");
+    expect(await damages()).toMatchObject([
+      { kind: "description", file: "topics/1-a/partitions/0/quarantine.json" },
+      { kind: "missing", firstOffset: from, endOffset: to },
+    ]);
+  });
+});
+
 describe("verifyLog() on indexes and heads", () => {
   describe.each([
     ["index", "index"],

@@ -29,6 +29,7 @@ export function verifyLines(report: VerifyReport, ms: number, paint: Paint): str
     ...table(partitionRows(report, paint), ["left", "right", "right", "right", "right", "left"]),
     "",
     ...alike(damages).flatMap((group) => damageLines(group, paint)),
+    ...outcomeLines(report),
     checked(report, ms),
     ...verdict(damages, lost, paint),
   ];
@@ -96,6 +97,27 @@ function lossOf(damage: Damage): string {
   const last = endOffset - 1;
   const offsets = last === firstOffset ? `offset ${last}` : `offsets ${firstOffset} to ${last}`;
   return `${offsets} of ${name} cannot be read`;
+}
+
+/** What each corruption policy makes of it. */
+function outcomeLines({ damages, outcomes }: VerifyReport): string[] {
+  const closed = damages.some(
+    ({ kind, problem }) => kind === "store" || (kind === "description" && problem !== "no file"),
+  );
+  if (closed) return ["No onCorruption policy opens this log", ""];
+  if (outcomes.length === 0) return [];
+  const kept = outcomes.map(({ topic, partition, kept: messages, givenUp }) => {
+    const ranges = givenUp.map(({ from, to }) => `${from} to ${to - 1}`).join(", ");
+    return `  ${topic}#${partition} keeps ${plural(messages, "message")}, without offsets ${ranges}`;
+  });
+  return [
+    'An open that meets this (the inside of sealed segments: with verify: "open") does, by onCorruption:',
+    "  fail        nothing: it rejects, and all files stay as they are",
+    "  readonly    reads what stands before the damage of each segment; takes no appends",
+    "  quarantine  keeps the same, renames damaged files, takes appends behind them",
+    ...kept,
+    "",
+  ];
 }
 
 function checked(report: VerifyReport, ms: number): string {

@@ -61,6 +61,10 @@ describe("headrace log verify", () => {
         "  position 0, 424 bytes: a wrong checksum\n" +
         "  offsets 16 to 23 of orders#0 cannot be read\n",
     );
+    // The segment holds offsets 16 to 31: what is good behind the damage goes with it.
+    expect(out).toContain("  orders#0 keeps 80 messages, without offsets 16 to 31\n");
+    for (const policy of ["fail", "readonly", "quarantine"])
+      expect(out).toContain(`\n  ${policy} `);
     expect(linesOf(out).at(-1)).toBe("damaged  in 1 place, 1 with a loss");
   });
 
@@ -87,6 +91,7 @@ describe("headrace log verify", () => {
       'store.json\n  "{", no JSON object\n' +
         "  the log cannot be opened until this file is as it was\n",
     );
+    expect(out).toContain("No onCorruption policy opens this log\n");
     expect(out).toMatch(/^orders#0 .* ok$/m);
   });
 
@@ -96,6 +101,9 @@ describe("headrace log verify", () => {
     const report = JSON.parse(out) as VerifyReport;
     expect([code, report.ok, report.records, report.writer]).toEqual([1, false, 136, null]);
     expect(report.damages).toMatchObject([{ kind: "batch", firstOffset: 16, endOffset: 24 }]);
+    expect(report.outcomes).toEqual([
+      { topic: "orders", partition: 0, kept: 80, givenUp: [{ from: 16, to: 32 }] },
+    ]);
   });
 
   test("shows how far it is", () => {
