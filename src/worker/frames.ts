@@ -56,7 +56,7 @@ export interface BootMessage {
   readonly headrace: "boot";
   /** Of the channel. */
   readonly memory: SharedArrayBuffer;
-  /** Words that both sides read: see {@link STARTED_WORD}. */
+  /** Words that both sides read: see {@link STARTED_WORD}, {@link STOP_WORD}. */
   readonly words: SharedArrayBuffer;
   /** URLs; empty for a thread that serves its own handler. */
   readonly modules: readonly string[];
@@ -66,6 +66,9 @@ export interface BootMessage {
 
 /** Index in `words`: calls whose handler has been started, counted up by the worker thread. */
 export const STARTED_WORD = 0;
+
+/** Index in `words`: 1 once the thread is given up. Set by the polling thread. */
+export const STOP_WORD = 1;
 
 /** What a thread exports, module by module. */
 export interface ModuleForm {

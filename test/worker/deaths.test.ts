@@ -176,7 +176,7 @@ describe("threads that die", () => {
       { topic: isolate, consumer: one },
       async ({ send, until, noted, threads, stored, consumer }) => {
         send(["0"], ["1", ["gate", 1]]);
-        await until(() => consumer.stats().processed === 1);
+        await until(() => consumer.stats().processed === 1 && noted("start").length === 2);
         await threads[0]!.terminate();
         await until(() => threads.length === 2 && noted("start").length === 3);
         expect(noted("start").at(-1)!.offsets).toEqual([1]);

@@ -330,6 +330,8 @@ export class PoolThread {
 
   #ending(): void {
     this.isGone = true;
+    // Some runtimes say that a thread has ended while the handler in it goes on: no other one must start there.
+    Atomics.store(this.#words, frames.STOP_WORD, 1);
     this.#host.ending(this);
   }
 

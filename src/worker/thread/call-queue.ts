@@ -1,6 +1,6 @@
 import { isThenable } from "../../is-thenable.ts";
 import { systemClock } from "../../runtime/system-clock.ts";
-import { STARTED_WORD } from "../frames.ts";
+import { STARTED_WORD, STOP_WORD } from "../frames.ts";
 import type { ThreadBatch, ThreadCall } from "./thread-call.ts";
 import type { ThreadLink } from "./thread-link.ts";
 
@@ -53,6 +53,8 @@ export class CallQueue {
     this.#calls.splice(0, this.#first);
     this.#first = 0;
     while (this.#first < this.#calls.length) {
+      // Its calls have been given to other threads.
+      if (Atomics.load(this.#words, STOP_WORD) === 1) return false;
       this.#start(this.#calls[this.#first++]!);
       const nowMs = systemClock.now();
       if (nowMs - beganMs >= MAX_BURST_MS) return this.#first < this.#calls.length;
