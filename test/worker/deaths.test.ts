@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { laneByKey, range } from "../consumer/rig.ts";
 import { TOPIC, withLab } from "./lab.ts";
 
@@ -237,6 +239,27 @@ describe("threads that die", () => {
       },
     );
   });
+
+  // Bun takes no notice of resourceLimits: there a handler without bounds takes all of the machine's memory.
+  test.skipIf("Bun" in globalThis)(
+    "W3: a thread that runs out of memory is replaced, and the process lives",
+    async () => {
+      const file = fileURLToPath(new URL("./memory-child.ts", import.meta.url));
+      const deno = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
+      const child = spawn(process.execPath, [...deno, file], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      let output = "";
+      child.stdout.on("data", (chunk) => {
+        output += chunk;
+      });
+      await new Promise((resolve) => child.once("close", resolve));
+      expect(JSON.parse(output)).toEqual({
+        report: { drained: 0, abandoned: 0, uncommitted: [] },
+        failed: [[1, "HEADRACE_WORKER_OUT_OF_MEMORY"]],
+      });
+    },
+  );
 
   test("W3: a thread that cannot be had again for a while holds nothing up for good", async () => {
     let refusals = 0;
