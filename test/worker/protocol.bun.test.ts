@@ -5,7 +5,7 @@ import { SCENARIOS } from "./model/scenarios.ts";
 import { type Choice, loadCode } from "./model/world.ts";
 
 /** More than the largest of them has. */
-const MAX_STATES = 30_000;
+const MAX_STATES = 20_000;
 /** The largest takes 4 s on a machine that does nothing else. */
 const LIMIT_MS = 60_000;
 

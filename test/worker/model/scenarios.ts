@@ -2,7 +2,7 @@ import type { Scenario } from "./world.ts";
 
 /**
  * The ring of these has 64 bytes. A frame takes 8 bytes more than its words, rounded up to 8: of frames of 2 words four
- * fit, of 6 words two.
+ * fit, of 6 words two, of 10 words one.
  */
 export const SCENARIOS: Readonly<Record<string, Omit<Scenario, "name">>> = {
   "a frame and its answer": {
@@ -14,7 +14,7 @@ export const SCENARIOS: Readonly<Record<string, Omit<Scenario, "name">>> = {
     worker: { answers: true },
   },
   "more frames than the ring holds": {
-    polling: { first: [6, 6, 6], closesAfter: 0 },
+    polling: { first: [10, 6], closesAfter: 0 },
     worker: {},
   },
   "frames around the end of the ring": {
@@ -30,7 +30,7 @@ export const SCENARIOS: Readonly<Record<string, Omit<Scenario, "name">>> = {
     worker: { closesAfter: 3 },
   },
   "a frame larger than the ring takes, and a short one": {
-    polling: { first: [6, 8, 2] },
+    polling: { first: [10, 8, 2] },
     worker: { closesAfter: 3 },
   },
   "full rings both ways": {
@@ -57,8 +57,8 @@ export const SCENARIOS: Readonly<Record<string, Omit<Scenario, "name">>> = {
     dies: true,
   },
   "the worker dies with its ring full": {
-    polling: { first: [6, 6, 6] },
-    worker: {},
+    polling: { first: [10, 6] },
+    worker: { first: [6, 6] },
     dies: true,
   },
 };
