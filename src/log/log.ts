@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { ClosedError, LogError } from "../errors.ts";
+import { ClosedError, HeadraceError, LogError } from "../errors.ts";
 import type { SinkRecord } from "../source/source.ts";
 import type { Clock } from "../types.ts";
 import { claimDirectory } from "./claim-directory.ts";
@@ -278,6 +278,21 @@ export async function openHandle(
   const root = claimDirectory(directory);
   // What goes wrong there is told to whoever closes it.
   while (opened.get(root)?.closing) await opened.get(root)?.closing?.catch(() => {});
+  try {
+    return await openRoot(root, options, clock);
+  } catch (cause) {
+    if (HeadraceError.is(cause) || errorCode(cause) === undefined) throw cause;
+    // A full disk, for one.
+    const rule = "Cannot open the log as its files must be readable and writable";
+    throw new LogError(`${rule}: received ${String(cause)} in ${root}`, { cause });
+  }
+}
+
+async function openRoot(
+  root: string,
+  options: ResolvedLogOptions,
+  clock: Clock | undefined,
+): Promise<LogHandle> {
   const known = opened.get(root);
   if (known !== undefined) checkSameOptions(known.store as LogStore, options);
   const use: Opened = known ?? {

@@ -74,6 +74,8 @@ describe.skipIf(process.platform === "win32")("a full disk (not on Windows: no s
       const report = run(line);
       expectClear(report);
       expect(report.errors.length).toBe(3);
+      expect(report.errors[2]!.name).toBe("LogError");
+      expect(report.errors[2]!.message).toContain("Cannot open the log as its files must be ");
       expect(report.errors[2]!.message).toMatch(REASON);
       expect(report.found).toBe(report.acknowledged);
       expect(report.after).toBe(report.acknowledged + 20);
