@@ -52,14 +52,18 @@ export function restoreWindow(
   const oldestUs = nowUs - ttlMs * 1000;
   const steps: Step[] = [];
   let known = 0;
+  let stepRecords = STEP_RECORDS;
   for (let end = log.logEnd; end > log.logStart && known < maxEntries; ) {
-    const from = Math.max(log.logStart, end - STEP_RECORDS);
+    const from = Math.max(log.logStart, end - stepRecords);
     let step: Step;
     try {
       step = readStep(log, from, end, oldestUs);
     } catch (error) {
-      if (tolerant && error instanceof CorruptLogError) break;
-      throw error;
+      if (!tolerant || !(error instanceof CorruptLogError)) throw error;
+      // Shorter steps, until only what is damaged is before them.
+      if (end - from === 1) break;
+      stepRecords = Math.ceil((end - from) / 2);
+      continue;
     }
     steps.push(step);
     known += step.ids.length;

@@ -150,7 +150,7 @@ describe("deduplication", () => {
     expect(order).toEqual(["first", "second"]);
   });
 
-  test("damage under the window fails the open, naming the file", async () => {
+  test("damage under the window fails the open by its policy, or costs the older ids", async () => {
     const root = temporaryDirectory();
     const clock = fakeClock();
     const log = await openAt(root, clock, { ...DEDUPLICATED, segment: { bytes: 1024 } });
@@ -166,6 +166,9 @@ describe("deduplication", () => {
     writeFileSync(path, bytes);
     await expect(openAt(root, clock)).rejects.toThrow(CorruptLogError);
     await expect(openAt(root, clock)).rejects.toThrow(path);
+    // Any other policy costs the ids that cannot be read any more.
+    const again = await openAt(root, clock, { ...DEDUPLICATED, onCorruption: "quarantine" });
+    expect(await append(again, 29, 0)).toEqual(["dup 29", 30]);
   });
 
   test("produceMany() answers the first offset for a duplicate, UUIDs in any case", async () => {

@@ -96,6 +96,11 @@ describe("restoreWindow()", () => {
     const batches = Array.from({ length: 6 }, (_, at) => batch(at * 5000, 5000, 900));
     expect(() => restored(logOf(batches, 3).log)).toThrow(CorruptLogError);
     expect(restored(logOf(batches, 3).log, LIMITS, true).size).toBe(10_000);
+    // Also in the middle of what would be one step.
+    const small = Array.from({ length: 50 }, (_, at) => batch(at * 7, 7, 900));
+    for (const damaged of [0, 1, 20, 48, 49]) {
+      expect(restored(logOf(small, damaged).log, LIMITS, true).size).toBe(7 * (49 - damaged));
+    }
     const odd = batch(0, 2, 900);
     odd.bytes.writeUInt32LE(3, 64);
     expect(() => restored(logOf([odd]).log)).toThrow("received frame 0 in the batch at offset 0");
