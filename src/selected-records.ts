@@ -7,6 +7,7 @@ export class SelectedRecords implements RecordBatch {
   readonly baseOffset: number;
   readonly offsetDeltas: Uint32Array;
   readonly byteLength: number;
+  readonly keyHashes?: Uint32Array;
   readonly #records: RecordBatch;
   readonly #indexes: readonly number[];
 
@@ -22,6 +23,10 @@ export class SelectedRecords implements RecordBatch {
     );
     // The whole batch stays in memory until these are done.
     this.byteLength = records.byteLength;
+    const { keyHashes } = records;
+    if (keyHashes !== undefined) {
+      this.keyHashes = Uint32Array.from(indexes, (index) => keyHashes[index]!);
+    }
   }
 
   keyAt(index: number): Uint8Array | null {
