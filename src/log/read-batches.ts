@@ -97,8 +97,8 @@ function collectBatches(
     if (at + totalBytes > chunk.length) {
       if (batches.length > 0) break;
       position += at;
+      chunk = readChunk(segment, position, totalBytes, chunk.subarray(at));
       at = 0;
-      chunk = readChunk(segment, position, totalBytes);
     }
     if (verify && !checksumHolds(chunk, at, totalBytes)) {
       throw corruptAt(segment.path, position + at, "a wrong checksum");
@@ -109,9 +109,16 @@ function collectBatches(
   }
 }
 
-function readChunk(segment: SegmentView, position: number, maxBytes: number): Buffer {
+/** @param known Bytes at the position that are there already: they are not read again. */
+function readChunk(
+  segment: SegmentView,
+  position: number,
+  maxBytes: number,
+  known: Buffer = Buffer.alloc(0),
+): Buffer {
   const bytes = Buffer.allocUnsafe(Math.min(maxBytes, segment.size - position));
-  const got = readFully(segment.fd, bytes, position);
+  const from = known.copy(bytes);
+  const got = from + readFully(segment.fd, bytes.subarray(from), position + from);
   if (got < bytes.length) {
     throw corruptAt(segment.path, position + got, "the end of the file");
   }
