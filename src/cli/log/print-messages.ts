@@ -21,8 +21,8 @@ export interface PrintPlan {
   readonly signal: AbortSignal;
   /** Called with the number of messages printed since the last call. */
   readonly onPrinted: (messages: number) => void;
-  /** Retention took messages away before they were read. */
-  readonly onRemoved: (fromOffset: number, toOffset: number) => void;
+  /** Called with a line for whoever looks on: retention took messages away before they were read. */
+  readonly say: (line: string) => void;
 }
 
 /** Where printing ended. */
@@ -64,9 +64,12 @@ export async function printMessages(plan: PrintPlan): Promise<Printed> {
 
 /** The offset itself, or the log's start when retention has overtaken it. */
 async function behindRemoved(plan: PrintPlan, offset: number): Promise<number> {
-  const { logStart } = await plan.log.bounds(plan.topic, plan.partition);
+  const { log, topic, partition, say } = plan;
+  const { logStart } = await log.bounds(topic, partition);
   if (offset >= logStart) return offset;
-  plan.onRemoved(offset, logStart - 1);
+  say(
+    `${topic}#${partition}: retention has removed offsets ${offset} to ${logStart - 1} meanwhile`,
+  );
   return logStart;
 }
 

@@ -134,10 +134,7 @@ async function printRanges(
           // On a terminal the messages themselves show how far it is.
           if (!io.out.isTerminal) status.update(() => progress(printed, total));
         },
-        onRemoved(first, last) {
-          const where = `${topic}#${range.partition}`;
-          status.print(`${where}: retention has removed offsets ${first} to ${last} meanwhile`);
-        },
+        say: (line) => status.print(line),
       });
       if (readerGone || signal.aborted || printed >= maxMessages) return;
     }

@@ -97,7 +97,7 @@ async function follow(log: Log, options: TailOptions, io: Io, signal: AbortSigna
           out: io.out,
           signal,
           onPrinted: () => {},
-          onRemoved: told(io, topic, number),
+          say: (line) => io.err.write(`${line}\n`),
         });
         positions.set(number, printed.nextOffset);
         left -= printed.messages;
@@ -108,11 +108,4 @@ async function follow(log: Log, options: TailOptions, io: Io, signal: AbortSigna
   } finally {
     stop();
   }
-}
-
-function told(io: Io, topic: string, partition: number): (first: number, last: number) => void {
-  return (first, last) => {
-    const where = `${topic}#${partition}`;
-    io.err.write(`${where}: retention has removed offsets ${first} to ${last} meanwhile\n`);
-  };
 }
