@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { sep } from "node:path";
 import { rooms } from "./import-table.ts";
-import { brokenRules, roomOf } from "./source-rules.ts";
+import { brokenRules, declaresUsing, roomOf } from "./source-rules.ts";
 
 const root = new URL("../../", import.meta.url);
 const source = new URL("src/", root);
@@ -24,6 +24,19 @@ describe("src/", () => {
     );
     expect(files.length).toBeGreaterThan(0);
     expect(broken).toEqual([]);
+  });
+
+  test("and tests declare nothing with `using`: Node 22 strips types and does not know it", () => {
+    const below = (folder: string): string[] =>
+      (readdirSync(new URL(folder, root), { recursive: true }) as string[])
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => folder + name.replaceAll(sep, "/"));
+    const using = ["src/", "test/", "bench/", "examples/"]
+      .flatMap(below)
+      .filter((path) => declaresUsing(path, readFileSync(new URL(path, root), "utf8")));
+    expect(using).toEqual([]);
+    expect(declaresUsing("a.ts", "async () => { await using a = b(); };")).toBe(true);
+    expect(declaresUsing("a.ts", "const using = 1; using;")).toBe(false);
   });
 
   test("has no room that the import table does not name, and the table none that is unknown", () => {

@@ -130,6 +130,16 @@ function syntaxProblem(node: ts.Node, file: ts.SourceFile): string | undefined {
   return undefined;
 }
 
+/** Whether a file declares a variable with `using` or `await using`. */
+export function declaresUsing(path: string, text: string): boolean {
+  let found = false;
+  walk(ts.createSourceFile(path, text, ts.ScriptTarget.Latest), (node) => {
+    // The flags of `await using` are those of `using` and `const` together.
+    if (ts.isVariableDeclarationList(node) && (node.flags & ts.NodeFlags.Using) !== 0) found = true;
+  });
+  return found;
+}
+
 const lineOf = (file: ts.SourceFile, position: number): number =>
   file.getLineAndCharacterOfPosition(position).line;
 

@@ -14,7 +14,7 @@ test("messages that retention takes away while they are printed are named, the o
   const small = ["--retention-max-topic-bytes", "1024", "--retention-delete-oldest-segments"];
   const gone = [...small, "true", "--retention-protect-uncommitted", "false", "--log", "log"];
   expect((await logCommand(directory, ["retain", ...gone])).code).toBe(0);
-  await using log = await openLog(`${directory}/log`, { readOnly: true });
+  const log = await openLog(`${directory}/log`, { readOnly: true });
   const { logEnd } = await log.bounds("orders", 0);
   const lines: string[] = [];
   const printed = await printMessages({
@@ -32,4 +32,5 @@ test("messages that retention takes away while they are printed are named, the o
   });
   expect(lines).toEqual(["orders#0: retention has removed offsets 3 to 79 meanwhile"]);
   expect(printed).toEqual({ messages: 2, nextOffset: 82, readerGone: false });
+  await log.close();
 });
