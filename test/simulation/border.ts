@@ -44,6 +44,13 @@ export class Border {
     };
   }
 
+  /** The process is gone; what it held in this one must go too, or every run would leave it behind (R6). */
+  die(): void {
+    const live = [...this.#leases].filter(([, period]) => period.state !== "ended");
+    for (const [, period] of live) this.#world.checker.end(period);
+    this.#listener?.lost(live.map(([lease]) => lease));
+  }
+
   expectLate(): void {
     this.#lateMessages += 1;
   }

@@ -101,7 +101,7 @@ export class Member {
   /** Its process is gone, with all that runs in it. */
   die(): void {
     this.dead = true;
-    for (const period of this.periods()) this.#world.checker.end(period);
+    this.border.die();
     this.#world.checker.members.delete(this.model.index);
   }
 
