@@ -3,10 +3,13 @@
  *
  *   --runtime NAME   only bun, node22, node24, deno or package (the packed tarball)
  *   --only TEXT      only unit, only integration, or test files whose path contains TEXT
- *   --checks         the checks of .ci/check.mjs too
+ *   --checks         the checks of .ci/checks.mjs too
+ *   --quick          short forms of the long random tests, and not the slow checks
  *
  *   KAFKA_BOOTSTRAP=host:port    a broker to use instead of starting one
  *   HEADRACE_TEST_KAFKA=off      leaves out the tests that need a broker
+ *
+ * Two jobs run side by side. Tests that need the broker never run beside each other.
  *
  * The last line is `N passed, N failed`, with `, N skipped` when there are any.
  */
@@ -14,7 +17,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { checks, slowChecks } from "../.ci/check.mjs";
+import { checks, slowChecks } from "../.ci/checks.mjs";
 import { machineNode, root, setUp } from "../.ci/setup.mjs";
 import { killAll, runProcess } from "./harness/process.mjs";
 import { counter, countNode, nodeCommand, runners, testTimeoutMs } from "./harness/runners.mjs";
@@ -23,6 +26,7 @@ import { packProject } from "./package/package.mjs";
 
 const runnerLimitMs = 420_000;
 const progressIntervalMs = 15_000;
+const unitParts = 4;
 const integrationDirectory = "test/integration/";
 const packageName = "package";
 
@@ -45,6 +49,7 @@ function readArguments() {
       runtime: { type: "string" },
       only: { type: "string", default: "" },
       checks: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
     },
   });
   const names = [...runners.map((runner) => runner.name), packageName];
@@ -96,7 +101,7 @@ function report(label, startedMs, counts, { code, output, timedOut }, passedLine
 async function runSuite(runner, kind, files, environment, scratch) {
   const label = `${runner.name.padEnd(8)} ${kind.padEnd(11)}`;
   const startedMs = Date.now();
-  const reportFile = path.join(scratch, `${runner.name}-${kind}.xml`);
+  const reportFile = path.join(scratch, `${runner.name}-${kind.replace("/", "-of-")}.xml`);
   const [command, args] = runner.command(files, reportFile);
   say(`${label}  ${plural(files.length, "file")} …`);
   let passed = 0;
@@ -149,8 +154,8 @@ async function runPackage(environment, scratch) {
   report(label, startedMs, countNode(ended.output, reportFile), ended, /^\s*✔ /);
 }
 
-async function runChecks(environment) {
-  for (const check of [...checks, ...slowChecks]) {
+async function runChecks(quick, environment) {
+  for (const check of quick ? checks : [...checks, ...slowChecks]) {
     const label = `check    ${check.name.padEnd(11)}`;
     const startedMs = Date.now();
     const [command, args] = check.command;
@@ -184,7 +189,7 @@ async function openBroker(scratch) {
 }
 
 /** What the runners see: this environment without npm's, and colours off. */
-function runnerEnvironment() {
+function runnerEnvironment(quick) {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|NODE_OPTIONS$|NODE_TEST|FORCE_COLOR$|KAFKA_BOOTSTRAP$)/.test(name),
   );
@@ -193,6 +198,7 @@ function runnerEnvironment() {
     NO_COLOR: "1",
     DENO_NO_UPDATE_CHECK: "1",
     HEADRACE_TEST_TIMEOUT_MS: String(testTimeoutMs),
+    ...(quick ? { HEADRACE_TEST_QUICK: "1" } : {}),
   };
 }
 
@@ -211,19 +217,36 @@ async function runIntegration(chosenRunners, allFiles, withKafka, environment, s
   await broker?.stop();
 }
 
+/** The unit tests of a runtime as jobs of about the same length. */
+function unitJobs(runner, allFiles, environment, scratch) {
+  const files = allFiles.filter(runner.accepts);
+  return Array.from({ length: unitParts }, (_, part) => part)
+    .map((part) => [part + 1, files.filter((_, at) => at % unitParts === part)])
+    .filter(([, some]) => some.length > 0)
+    .map(([part, some]) => {
+      const kind = `unit ${part}/${unitParts}`;
+      return () => runSuite(runner, kind, some, environment, scratch);
+    });
+}
+
 async function runAll(chosen, files, withKafka, scratch) {
-  const environment = runnerEnvironment();
+  const environment = runnerEnvironment(chosen.quick);
   const isChosen = ({ name }) => chosen.runtime === undefined || chosen.runtime === name;
   const chosenRunners = runners.filter(isChosen);
-  if (chosen.checks) await runChecks(environment);
-  for (const runner of chosenRunners) {
-    const unit = files.unit.filter(runner.accepts);
-    if (unit.length > 0) await runSuite(runner, "unit", unit, environment, scratch);
-  }
-  if (files.integration.length > 0 && chosenRunners.length > 0) {
-    await runIntegration(chosenRunners, files.integration, withKafka, environment, scratch);
-  }
-  if (isChosen({ name: packageName }) && chosen.only === "") await runPackage(environment, scratch);
+  const units = chosenRunners.flatMap((one) => unitJobs(one, files.unit, environment, scratch));
+  const runUnits = async () => {
+    for (let job = units.shift(); job !== undefined; job = units.shift()) await job();
+  };
+  const runOthers = async () => {
+    if (files.integration.length > 0 && chosenRunners.length > 0) {
+      await runIntegration(chosenRunners, files.integration, withKafka, environment, scratch);
+    }
+    if (chosen.checks) await runChecks(chosen.quick, environment);
+    const withPackage = isChosen({ name: packageName }) && chosen.only === "";
+    if (withPackage) await runPackage(environment, scratch);
+    await runUnits();
+  };
+  await Promise.all([runUnits(), runOthers()]);
   if (total.passed + total.failed + total.skipped === 0) {
     throw new RangeError(`Cannot run any test as none matches: received --only ${chosen.only}`);
   }

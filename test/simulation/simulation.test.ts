@@ -12,7 +12,9 @@ import { runSeed } from "./run-seed.ts";
 const SIMULATION_MS = 120_000;
 const oneSeed = process.env.HEADRACE_SIM_SEED;
 // The other runtimes run the same code: fewer seeds show what is theirs, and a turn of their event loop costs more.
-const seeds = Number(process.env.HEADRACE_SIM_SEEDS ?? ("Bun" in globalThis ? 10_000 : 200));
+const byRuntime = "Bun" in globalThis ? 10_000 : 200;
+const usual = process.env.HEADRACE_TEST_QUICK === "1" ? 200 : byRuntime;
+const seeds = Number(process.env.HEADRACE_SIM_SEEDS ?? usual);
 const first = Number(process.env.HEADRACE_SIM_FIRST ?? 1);
 
 /**

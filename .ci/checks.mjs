@@ -1,0 +1,20 @@
+/** The checks that are not tests; `test/run.mjs --checks` makes them. */
+import path from "node:path";
+import { machineNode, root } from "./setup.mjs";
+
+const tool = (name) => path.join(root, "node_modules/.bin", name);
+
+const dryRun = ["publish", "--dry-run", "--allow-dirty", "--config=jsr.json"];
+
+/** Name and command of each, run from the root; exit code 0 is a pass. */
+export const checks = [
+  { name: "biome", command: [tool("biome"), ["check", "--error-on-warnings"]] },
+  { name: "types", command: [machineNode(), ["node_modules/typescript/bin/tsc", "--noEmit"]] },
+  { name: "kernel", command: [machineNode(), [".ci/build-kernel.mjs", "--check"]] },
+  { name: "jsr", command: [tool("deno"), dryRun] },
+];
+
+/** Checks that `.ci/run` makes as well: each of the simulation's mutants must be caught. */
+export const slowChecks = [
+  { name: "mutants", command: [tool("bun"), ["test/simulation/mutants.ts"]] },
+];
