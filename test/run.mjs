@@ -4,7 +4,7 @@
  *   --runtime NAME   only bun, node22, node24, deno or package (the packed tarball)
  *   --only TEXT      only unit, only integration, or test files whose path contains TEXT
  *   --checks         the checks of .ci/checks.mjs too
- *   --quick          short forms of the long random tests, and not the slow checks
+ *   --quick          short forms of the long random tests; neither slow files nor slow checks
  *
  *   KAFKA_BOOTSTRAP=host:port    a broker to use instead of starting one
  *   HEADRACE_TEST_KAFKA=off      leaves out the tests that need a broker
@@ -26,6 +26,8 @@ import { packProject } from "./package/package.mjs";
 
 const runnerLimitMs = 420_000;
 const progressIntervalMs = 15_000;
+/** What explores a model, and compiles every example: 20 s of the unit tests. */
+const slowFiles = ["test/worker/protocol.bun.test.ts", "test/docs/examples.bun.test.ts"];
 const unitParts = 4;
 const integrationDirectory = "test/integration/";
 const packageName = "package";
@@ -62,10 +64,10 @@ function readArguments() {
 }
 
 /** Test files that the arguments choose, sorted, as paths from the root. */
-function chosenFiles(only) {
+function chosenFiles({ only, quick }) {
   const found = readdirSync(path.join(root, "test"), { recursive: true })
     .map((name) => `test/${name.split(path.sep).join("/")}`)
-    .filter((file) => file.endsWith(".test.ts"))
+    .filter((file) => file.endsWith(".test.ts") && !(quick && slowFiles.includes(file)))
     .sort();
   const misplaced = found.find((file) => /^test\/integration\/.*\.bun\.test\.ts$/.test(file));
   if (misplaced)
@@ -254,7 +256,7 @@ async function runAll(chosen, files, withKafka, scratch) {
 
 async function main() {
   const chosen = readArguments();
-  const files = chosenFiles(chosen.only);
+  const files = chosenFiles(chosen);
   const wantsKafka = files.integration.length > 0 && chosen.runtime !== packageName;
   const withKafka = wantsKafka && process.env.HEADRACE_TEST_KAFKA !== "off";
   const problem = withKafka ? await kafkaProblem() : undefined;

@@ -132,6 +132,7 @@ function syntaxProblem(node: ts.Node, file: ts.SourceFile): string | undefined {
 
 /** Whether a file declares a variable with `using` or `await using`. */
 export function declaresUsing(path: string, text: string): boolean {
+  if (!text.includes("using ")) return false;
   let found = false;
   walk(ts.createSourceFile(path, text, ts.ScriptTarget.Latest), (node) => {
     // The flags of `await using` are those of `using` and `const` together.
