@@ -7,9 +7,9 @@
  *
  * append  values of 100 B and 1,000 B; 1, 100 and 1,000 records an append; appends of 1,000 records
  *         are on their way at once. One subject for each acknowledgement level; by default the log
- *         also syncs behind their back, and when it seals a segment. `bare writeSync` writes what the
- *         log stores, checksums and all, with one call per append, and syncs nothing: its
- *         neighbour is `never synced`.
+ *         also syncs behind their back, and when it seals a segment. `bare fs.write` and `bare
+ *         writeSync` write what the log stores, checksums and all, with one call per append, in
+ *         another thread or in this one, and sync nothing: their neighbour is `never synced`.
  * read    newly opened, from the page cache, checksums verified: `records` makes a view of each key
  *         and value, `batches` hands on batches as they are stored.
  *
@@ -26,6 +26,7 @@ import { table } from "../src/cli/table.ts";
 import {
   appendHeadrace,
   appendOffsetLog,
+  bareWrite,
   clear,
   type Promises,
   Records,
@@ -98,6 +99,7 @@ async function append(work: Work): Promise<void> {
   const headrace = (promises: Promises) => () =>
     within((directory) => appendHeadrace(directory, records, promises));
   const results = await takeTurns(`append ${work.bytes} B by ${work.batch}`, rounds, {
+    "bare fs.write": () => within((directory) => writeBare(directory, records, bareWrite)),
     "bare writeSync": () => within((directory) => writeBare(directory, records)),
     "headrace buffered": headrace({ acknowledge: "buffered" }),
     "headrace written": headrace({ acknowledge: "written" }),
@@ -108,7 +110,7 @@ async function append(work: Work): Promise<void> {
     "async-append-only-log drained": () =>
       within((directory) => appendOffsetLog(directory, records, true)),
   });
-  show("append", work, results, "bare writeSync");
+  show("append", work, results, "bare fs.write");
 }
 
 async function read(work: Work): Promise<void> {

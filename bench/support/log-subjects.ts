@@ -1,6 +1,6 @@
 /** Logs that take the same records: what bench/log.ts compares. */
 import { Buffer } from "node:buffer";
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, write, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import offsetLog from "async-append-only-log";
@@ -200,21 +200,46 @@ export async function readOffsetLog(
   return took;
 }
 
+/** Writes all of `bytes` at `position`. */
+export type BareWrite = (fd: number, bytes: Buffer, position: number) => Promise<number> | number;
+
+/** `fs.write()`, one thread of the pool away. */
+export const bareWrite: BareWrite = (fd, bytes, position) =>
+  new Promise((resolve, reject) => {
+    write(fd, bytes, 0, bytes.length, position, (error, written) => {
+      if (error === null) resolve(written);
+      else reject(error);
+    });
+  });
+
+/** `fs.writeSync()`, in this thread. */
+export const bareWriteSync: BareWrite = (fd, bytes, position) =>
+  writeSync(fd, bytes, 0, bytes.length, position);
+
 /** The same bytes as the embedded log's, one bare write per append. @returns Seconds. */
-export async function writeBare(directory: string, records: Records): Promise<number> {
+export async function writeBare(
+  directory: string,
+  records: Records,
+  writeBytes: BareWrite = bareWriteSync,
+): Promise<number> {
   const pieces = records.batches.map((batch) => {
     const place = { baseOffset: 0, writerEpoch: 1, topicEpoch: 1, appendTimeUs: 0 };
     return Buffer.from(encodeBatch(batch, place).bytes);
   });
   const fd = openSync(path.join(directory, "bare"), "w");
   let at = 0;
-  const took = await seconds(() => {
+  const took = await seconds(async () => {
     for (let window = 0; window < records.windows; window++) {
-      for (const bytes of pieces) {
-        if (writeSync(fd, bytes, 0, bytes.length, at) !== bytes.length) {
-          throw new Error("Cannot use this run as writes must be whole");
-        }
+      const written = pieces.map((bytes) => {
+        const position = at;
         at += bytes.length;
+        return writeBytes(fd, bytes, position);
+      });
+      const lengths = written.some((one) => typeof one !== "number")
+        ? await Promise.all(written)
+        : written;
+      if (lengths.some((length, piece) => length !== pieces[piece]!.length)) {
+        throw new Error("Cannot use this run as writes must be whole");
       }
     }
   });

@@ -41,6 +41,11 @@ export interface EncodedBatch {
   readonly maxEventTimeUs: number;
 }
 
+interface FramesEnd {
+  readonly end: number;
+  readonly maxEventTimeUs: number;
+}
+
 /**
  * Batches encoded (format.ts) one behind the other, to be written at once. `clear()` keeps the
  * memory for the next ones: nothing is allocated for each batch or record.
@@ -86,9 +91,7 @@ export class BatchBuffer {
    */
   add(records: readonly SinkRecord[], place: BatchPlace): EncodedBatch {
     const start = this.#used;
-    const end = start + batchBytes(records);
-    this.#reserve(end);
-    const maxEventTimeUs = this.#writeFrames(records, start + BATCH_HEADER_BYTES);
+    const { end, maxEventTimeUs } = this.#writeFrames(records, start);
     const { baseOffset, appendTimeUs } = place;
     const count = records.length;
     const batch = { start, end, baseOffset, count, appendTimeUs, maxEventTimeUs };
@@ -99,40 +102,56 @@ export class BatchBuffer {
     return batch;
   }
 
-  #reserve(bytes: number): void {
+  /** Makes room up to `bytes`, and keeps what was written below `written`. */
+  #reserve(bytes: number, written: number): void {
     if (bytes <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.#used));
+    larger.set(this.#bytes.subarray(0, written));
     this.#bytes = larger;
     this.#view = viewOf(larger);
   }
 
-  /** @returns Highest event time, µs. */
-  #writeFrames(records: readonly SinkRecord[], start: number): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    let at = start;
+  /**
+   * Checks and writes one record after the other: a second pass over them would cost a quarter more.
+   *
+   * @returns End of the frames, and the highest event time, µs.
+   */
+  #writeFrames(records: readonly SinkRecord[], start: number): FramesEnd {
+    const most = start + MAX_BATCH_BYTES;
+    let at = start + BATCH_HEADER_BYTES;
     let maxEventTimeUs = Number.NEGATIVE_INFINITY;
     for (let delta = 0; delta < records.length; delta++) {
-      const { key, value, id, headers, timestamp } = records[delta]!;
-      const timeUs = timestamp * 1000;
+      const record = records[delta]!;
+      const end = at + frameBytes(record);
+      // It throws, with the length of the whole.
+      if (end > most) batchBytes(records);
+      this.#reserve(end, at);
+      const timeUs = record.timestamp * 1000;
       if (timeUs > maxEventTimeUs) maxEventTimeUs = timeUs;
-      const nullWord = value === null ? NULL_VALUE_WORD : 0;
-      view.setUint32(at + 4, delta, true);
-      set64(view, at + 8, timeUs);
-      if (id === null) zero16(view, at + 16);
-      else bytes.set(id, at + 16);
-      view.setUint32(at + 32, (key === null ? NO_KEY : key.length) | nullWord, true);
-      let body = at + FRAME_HEADER_BYTES;
-      if (key !== null) body = copy(key, bytes, body);
-      const headersAt = body;
-      if (headers.length > 0) body = writeHeaders(headers, bytes, view, body);
-      view.setUint32(at + 36, body - headersAt, true);
-      if (value !== null) body = copy(value, bytes, body);
-      view.setUint32(at, body - at, true);
-      at = body;
+      this.#writeFrame(record, delta, at, end);
+      at = end;
     }
-    return maxEventTimeUs;
+    if (records.length === 0) batchBytes(records);
+    return { end: at, maxEventTimeUs };
+  }
+
+  #writeFrame(record: SinkRecord, delta: number, at: number, end: number): void {
+    const { key, value, id, headers, timestamp } = record;
+    const bytes = this.#bytes;
+    const view = this.#view;
+    view.setUint32(at, end - at, true);
+    view.setUint32(at + 4, delta, true);
+    set64(view, at + 8, timestamp * 1000);
+    if (id === null) zero16(view, at + 16);
+    else bytes.set(id, at + 16);
+    const nullWord = value === null ? NULL_VALUE_WORD : 0;
+    view.setUint32(at + 32, (key === null ? NO_KEY : key.length) | nullWord, true);
+    let body = at + FRAME_HEADER_BYTES;
+    if (key !== null) body = copy(key, bytes, body);
+    const headersAt = body;
+    if (headers.length > 0) body = writeHeaders(headers, bytes, view, body);
+    view.setUint32(at + 36, body - headersAt, true);
+    if (value !== null) copy(value, bytes, body);
   }
 
   #writeHeader(batch: EncodedBatch, { writerEpoch, topicEpoch }: BatchPlace): void {
@@ -195,7 +214,7 @@ function writeHeaders(
 }
 
 /**
- * Length of the whole batch. All limits are checked here, before a byte is written.
+ * Length of the whole batch.
  *
  * @throws {LogError} When one is broken.
  */
