@@ -1,7 +1,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { CompletedOffsets } from "./completed-offsets.ts";
 import { readEnvelope } from "./envelope.ts";
-import { type Envelope, EnvelopeSchema } from "./envelope-pb.ts";
+import {
+  type Envelope,
+  EnvelopeSchema,
+  type Segmentation as SegmentationMessage,
+} from "./envelope-pb.ts";
 import { type InflateZstd, readParallelConsumer } from "./parallel-consumer.ts";
 import { decodeRuns, MAP_FORM } from "./run-code.ts";
 import type { Segmentation } from "./segmentation.ts";
@@ -67,11 +71,13 @@ function readOurs(text: string, context: MetadataContext): DecodedMetadata | nul
   return {
     completed: completedOf(message, context),
     userText: envelope.userText || null,
-    segmentation: segmentation
-      ? { count: segmentation.count, version: segmentation.version ?? null }
-      : null,
+    segmentation: segmentation === undefined ? null : segmentationOf(segmentation),
     origin: "headrace",
   };
+}
+
+function segmentationOf({ count, version, isStart }: SegmentationMessage): Segmentation {
+  return { count, version: version ?? null, ...(isStart && { isStart }) };
 }
 
 function parse(body: Uint8Array): Envelope | null {

@@ -83,8 +83,8 @@ export function encodeMetadata(input: MetadataInput, format: MetadataFormat): En
   return { text, completed: 0, truncated: map.truncated || lost };
 }
 
-function segmentationOf({ count, version }: Segmentation): SegmentationMessage {
-  const message = create(SegmentationSchema, { count });
+function segmentationOf({ count, version, isStart }: Segmentation): SegmentationMessage {
+  const message = create(SegmentationSchema, { count, isStart: isStart ?? false });
   if (version !== null) message.version = version;
   return message;
 }

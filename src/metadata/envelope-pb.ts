@@ -20,7 +20,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 export const file_envelope: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "Cg5lbnZlbG9wZS5wcm90bxIUaGVhZHJhY2UubWV0YWRhdGEudjEimwEKCEVudmVsb3BlEhMKC2Jhc2Vfb2Zmc2V0GAEgASgEEhAKCG1hcF9mb3JtGAIgASgNEgsKA21hcBgDIAEoDBIPCgdsb2dfZW5kGAQgASgEEhAKCHRvcGljX2lkGAUgASgMEjgKDHNlZ21lbnRhdGlvbhgGIAEoCzIiLmhlYWRyYWNlLm1ldGFkYXRhLnYxLlNlZ21lbnRhdGlvbiI/CgxTZWdtZW50YXRpb24SDQoFY291bnQYASABKA0SFAoHdmVyc2lvbhgCIAEoCUgAiAEBQgoKCF92ZXJzaW9uYgZwcm90bzM",
+    "Cg5lbnZlbG9wZS5wcm90bxIUaGVhZHJhY2UubWV0YWRhdGEudjEimwEKCEVudmVsb3BlEhMKC2Jhc2Vfb2Zmc2V0GAEgASgEEhAKCG1hcF9mb3JtGAIgASgNEgsKA21hcBgDIAEoDBIPCgdsb2dfZW5kGAQgASgEEhAKCHRvcGljX2lkGAUgASgMEjgKDHNlZ21lbnRhdGlvbhgGIAEoCzIiLmhlYWRyYWNlLm1ldGFkYXRhLnYxLlNlZ21lbnRhdGlvbiJRCgxTZWdtZW50YXRpb24SDQoFY291bnQYASABKA0SFAoHdmVyc2lvbhgCIAEoCUgAiAEBEhAKCGlzX3N0YXJ0GAMgASgIQgoKCF92ZXJzaW9uYgZwcm90bzM",
   );
 
 /**
@@ -91,6 +91,13 @@ export type Segmentation = Message<"headrace.metadata.v1.Segmentation"> & {
    * @generated from field: optional string version = 2;
    */
   version?: string | undefined;
+
+  /**
+   * The offset is where all segments begin: it was stored before any of them had handled a message.
+   *
+   * @generated from field: bool is_start = 3;
+   */
+  isStart: boolean;
 };
 
 /**

@@ -66,11 +66,13 @@ export const rooms: Readonly<Record<string, Room>> = {
   worker: { imports: ["base", "metadata", "runtime"] },
 
   // Only these know all stages.
-  wiring: { imports: ["base", "metadata", ...stages, "worker", "produce", "runtime", "wasm"] },
+  wiring: {
+    imports: ["base", "metadata", ...stages, "segments", "worker", "produce", "runtime", "wasm"],
+  },
 
   log: { imports: ["base", "runtime", "wasm"], types: ["source"], namesRuntime: true },
   produce: { imports: ["base", "runtime", "wasm"], types: ["source"] },
-  segments: { imports: ["base", "runtime", "wasm"], types: ["source"] },
+  segments: { imports: ["base", "metadata", "runtime", "wasm"], types: ["source"] },
   tools: { imports: ["base", "runtime", "wasm"], types: ["source"] },
   adapters: { imports: ["base", "source", "log", "index"], types: ["produce"], namesRuntime: true },
   testing: { imports: ["base", "source", "index"] },

@@ -7,7 +7,11 @@ import {
   encodeMetadata,
   type MetadataInput,
 } from "../../src/metadata/encode-metadata.ts";
-import { MAX_VERSION_BYTES } from "../../src/metadata/segmentation.ts";
+import {
+  isSameSegmentation,
+  MAX_VERSION_BYTES,
+  UNKNOWN_VERSION,
+} from "../../src/metadata/segmentation.ts";
 import { same } from "../schedule/lanes.ts";
 import { SEEDS, withSeed } from "../wasm/random.ts";
 import { SHAPES } from "./shapes.ts";
@@ -204,6 +208,20 @@ describe("encodeMetadata() and decodeMetadata()", () => {
         expect(decodeMetadata(text, context).segmentation).toEqual({ count: 3, version });
       }
     }
+  });
+
+  test("S7: a start is told from an offset that a segment has reached", () => {
+    const { text } = encode({ runs: [], segmentation: { count: 3, version: "2", isStart: true } });
+    const read = decodeMetadata(text, context).segmentation;
+    expect(read).toEqual({ count: 3, version: "2", isStart: true });
+  });
+
+  test("S8: another count or version is another segmentation, an unknown version is none", () => {
+    const one = { count: 3, version: "2" };
+    const others = [one, { ...one, version: UNKNOWN_VERSION }, { ...one, version: null }];
+    const fits = [...others, { ...one, count: 4 }].map((other) => isSameSegmentation(one, other));
+    expect(fits).toEqual([true, true, false, false]);
+    expect(isSameSegmentation({ ...one, version: null }, { ...one, version: null })).toBe(true);
   });
 
   test("O6: too little room leaves the map out, not the text", () => {
