@@ -124,6 +124,13 @@ export class ProduceError extends HeadraceError {
   }
 }
 
+/** Parallel segments do not fit together: offsets that are missing or differ, another segmentation. */
+export class SegmentError extends HeadraceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_SEGMENT", ...details });
+  }
+}
+
 /** Longest pause that can be asked for: as long as timers reach. */
 const MAX_PAUSE_MS = 2 ** 31 - 1;
 
