@@ -3,8 +3,10 @@ import type { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
 import { type EncodedMetadata, encodeMetadata } from "./metadata/encode-metadata.ts";
 import { joinRuns } from "./metadata/join-runs.ts";
+import type { Segmentation } from "./metadata/segmentation.ts";
 import { withoutDone } from "./selected-records.ts";
 import type { SourceBatch } from "./source/source.ts";
+import type { SegmentInfo } from "./types.ts";
 
 /** Shorter metadata says nothing: a broker that refuses it gets none. */
 const MIN_LENGTH = 16;
@@ -14,11 +16,13 @@ const NOTHING: EncodedMetadata = { text: "", completed: 0, truncated: false };
 export interface MetadataOptions {
   readonly offsetMap: "dense" | "ascii" | "off";
   readonly maxMetadataLength: number;
+  readonly segments: { readonly version: string | null } | null;
 }
 
 /** What one lease's commits say beside the offset: the completed map (O5) and the user's text (O7). */
 export class CommitMetadata {
   readonly #options: MetadataOptions;
+  readonly #segmentation: Segmentation | null;
   readonly #tracker: OffsetTracker;
   readonly #texts: OffsetTexts;
   readonly topicId: Uint8Array;
@@ -29,10 +33,14 @@ export class CommitMetadata {
 
   constructor(
     options: MetadataOptions,
+    member: { readonly segment: SegmentInfo | null },
     tracker: OffsetTracker,
     texts: OffsetTexts,
     start: { readonly completed: CompletedOffsets; readonly topicId: Uint8Array },
   ) {
+    const { segment } = member;
+    const version = options.segments?.version ?? null;
+    this.#segmentation = segment === null ? null : { count: segment.count, version };
     this.#options = options;
     this.#tracker = tracker;
     this.#texts = texts;
@@ -58,6 +66,7 @@ export class CommitMetadata {
   /** The metadata of a commit of `offset`, which is the committable offset. O(runs). */
   encode(offset: number, logEnd: number): EncodedMetadata {
     const { offsetMap } = this.#options;
+    const segmentation = this.#segmentation;
     const userText = this.#texts.at(offset);
     const runs =
       offsetMap === "off"
@@ -66,7 +75,7 @@ export class CommitMetadata {
     if (this.#maxLength < MIN_LENGTH) {
       return { ...NOTHING, truncated: runs.length > 1 || userText !== null };
     }
-    const input = { offset, logEnd, topicId: this.topicId, runs, userText, segmentation: null };
+    const input = { offset, logEnd, topicId: this.topicId, runs, userText, segmentation };
     const form = offsetMap === "ascii" ? "ascii" : "dense";
     return encodeMetadata(input, { form, maxLength: this.#maxLength });
   }

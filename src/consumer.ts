@@ -1,20 +1,20 @@
 import { closeOnSignal } from "./close-on-signal.ts";
-import { Committer } from "./commit/committer.ts";
 import type { Consumer, ConsumerState } from "./consumer-interface.ts";
 import { DeadLetters } from "./dead-letters.ts";
-import { ClosedError, errorInfo, HeadraceError, SourceError } from "./errors.ts";
+import { ClosedError, errorInfo, FencedError, HeadraceError } from "./errors.ts";
 import { type ConsumerEvents, Events } from "./events.ts";
-import { GroupLeases } from "./group-leases.ts";
+import { GroupMember, type MemberConsumer, membersOf, startError } from "./group-member.ts";
 import { ModuleHandlers } from "./module-handlers.ts";
 import type { ConsumerOptions } from "./options.ts";
 import { Mutexes } from "./process/mutexes.ts";
-import { explain, partitionStats, type ConsumerState as ReportState } from "./report.ts";
+import { consumerState, type LeaseRecord } from "./report.ts";
 import { checkConcurrency, type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
+import { environmentVariable } from "./runtime/environment.ts";
 import { systemClock } from "./runtime/system-clock.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { settlesWithin } from "./settles-within.ts";
 import { PollCredit } from "./source/poll-credit.ts";
-import type { AssignedLease, Lease, Source, SourceBatch, SourceListener } from "./source/source.ts";
+import type { Lease } from "./source/source.ts";
 import { StallWatch } from "./stall-watch.ts";
 import type { CloseReport, CommitReport, ConsumerStats, Explanation } from "./stats.ts";
 import type { TopicPartition } from "./types.ts";
@@ -38,7 +38,7 @@ import { Validator } from "./validate.ts";
 export function createConsumer<P extends Record<string, unknown>>(
   options: ConsumerOptions<P>,
 ): Consumer {
-  return new GroupConsumer(resolveOptions(options, systemClock));
+  return new GroupConsumer(resolveOptions(options, systemClock, environmentVariable));
 }
 
 /** What leaving the group may take beyond the drain and the last commit (R4). */
@@ -46,21 +46,18 @@ const LEAVE_MS = 1000;
 
 const check: Validator = new Validator("change a consumer");
 
-/** Owns the lifecycle and wires source, leases and commits; the work itself is in the stages. */
+/** Owns the lifecycle and wires the members of its groups; the work itself is in the stages. */
 class GroupConsumer implements Consumer {
   readonly #options: ResolvedOptions;
   readonly #events: Events;
   readonly #scheduler: Scheduler;
-  readonly #committer: Committer;
-  readonly #leases: GroupLeases;
+  /** One; with parallel segments, one for each that this process runs. */
+  readonly #members: readonly GroupMember[];
   readonly #deadLetters: DeadLetters | null;
   readonly #modules: ModuleHandlers;
   readonly #paused = new Set<string>();
   #pausedAll = false;
   #state: ConsumerState = "idle";
-  #source: Source | null = null;
-  #rebalancing = false;
-  #sourceError: string | null = null;
   #fatal: unknown = null;
   #dropped = 0;
   #started: Promise<void> | null = null;
@@ -76,13 +73,6 @@ class GroupConsumer implements Consumer {
     this.#options = options;
     this.#events = new Events(logger);
     this.#scheduler = new Scheduler(clock, options.concurrency, (error) => this.#fail(error));
-    this.#committer = new Committer({
-      clock,
-      intervalMs: options.commitIntervalMs,
-      groupId: options.groupId,
-      send: (entries, signal) => this.#source!.commit(entries, signal),
-      onError: (error) => this.#fail(error),
-    });
     this.#deadLetters = DeadLetters.of(options);
     this.#modules = new ModuleHandlers({
       options,
@@ -91,33 +81,35 @@ class GroupConsumer implements Consumer {
       report: (error) => this.#report(error, false),
       fatal: (error) => this.#fail(error),
     });
-    const host = {
+    const facts = membersOf(options);
+    const consumer: MemberConsumer = {
       options,
       scheduler: this.#scheduler,
       credit: new PollCredit(clock, options.maxInFlightMessages, options.maxInFlightBytes),
       events: this.#events,
-      marked: (lease: Lease, idle: boolean): void => {
-        const record = this.#leases.of(lease);
-        if (record === undefined) return;
-        record.position.changed();
-        this.#committer.changed(record.position, idle);
-      },
       deadLetters: this.#deadLetters,
       mutexes: new Mutexes(),
       modules: this.#modules,
-      stalled: (lease: Lease, kind: string): void => this.#stalls.report(lease, kind),
-      report: (error: unknown): void => this.#report(error, false),
-      dropped: (messages: number): void => {
+      memberCount: facts.length,
+      closeDrain: () => this.#closeDrain,
+      isClosing: () => this.#closing !== null,
+      isPaused: (where) => this.#pausedAll || this.#paused.has(nameOf(where)),
+      stalled: (lease, kind) => this.#stalls.report(lease, kind),
+      report: (error) => this.#report(error, false),
+      fail: (error) => this.#fail(error),
+      dropped: (messages) => {
         this.#dropped += messages;
       },
     };
-    this.#leases = new GroupLeases(host, this.#committer);
+    this.#members = facts.map((one) => new GroupMember(consumer, one));
     this.#stalls = new StallWatch({
       clock,
-      events: this.#events,
-      leases: this.#leases,
+      leases: {
+        all: () => this.#members.flatMap(({ leases }) => leases.all()),
+        of: (lease) => this.#recordOf(lease),
+      },
       stallMs: options.stallMs,
-      state: () => this.#reportState(),
+      state: () => consumerState(this.#scheduler, clock),
     });
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
@@ -171,21 +163,17 @@ class GroupConsumer implements Consumer {
     this.#scheduler.turn();
   }
 
-  async seek({ topic, partition }: TopicPartition, offset: number): Promise<void> {
+  async seek(where: TopicPartition, offset: number): Promise<void> {
     const to = check.integer("offset", offset, 0, 0, Number.MAX_SAFE_INTEGER);
-    this.#leases.seek(topic, partition, to, this.#source!);
+    const taken = this.#members.map((member) => member.seek(where, to));
+    if (taken.includes(true)) return;
+    const rule = "the partition must be assigned";
+    throw new FencedError(`Cannot seek as ${rule}: received ${nameOf(where)}`);
   }
 
   async commit(): Promise<CommitReport> {
-    const positions = this.#leases.all().map((record) => record.position);
-    await this.#committer.commitOnce(positions);
-    return positions.map((position) => {
-      const { topic, partition } = position.lease;
-      // More may have been marked meanwhile: the answer counts, not what is pending now.
-      const answer = position.refusal === null ? "stored" : "failed";
-      const outcome = position.mayCommit ? answer : "fenced";
-      return { topic, partition, offset: position.stored ?? -1, outcome };
-    });
+    const reports = await Promise.all(this.#members.map((member) => member.commit()));
+    return reports.flat();
   }
 
   close(options: { drainTimeoutMs?: number } = {}): Promise<CloseReport> {
@@ -204,43 +192,32 @@ class GroupConsumer implements Consumer {
   }
 
   stats(): ConsumerStats {
-    const records = this.#leases.all();
-    const count = (of: "processed" | "failures"): number =>
-      records.reduce((total, { pipeline }) => total + pipeline[of], 0);
+    const sum = (of: "processed" | "failed"): number =>
+      this.#members.reduce((total, member) => total + member.counts()[of], 0);
     return {
       concurrency: this.concurrency,
       running: this.#scheduler.running,
-      processed: this.#leases.processed + count("processed"),
-      failed: this.#leases.failed + count("failures"),
+      processed: sum("processed"),
+      failed: sum("failed"),
       droppedResults: this.#dropped,
-      partitions: records.map(partitionStats),
+      partitions: this.#members.flatMap((member) => member.stats()),
     };
   }
 
   explain(): Explanation[] {
-    const state = this.#reportState();
-    const known = this.#leases.all().map((record) => explain(record, state));
-    const assigned = new Set(known.map((one) => one.topic));
-    const missing = [...this.#options.topics.keys()].filter((topic) => !assigned.has(topic));
-    const reason = this.#rebalancing ? "rebalancing" : "not-assigned";
-    return [...known, ...missing.map((topic) => ({ topic, partition: -1, reason }) as const)];
+    return this.#members.flatMap((member) => member.explain());
   }
 
   async #start(): Promise<void> {
     if (this.#closing !== null) throw new ClosedError("Cannot run as the consumer is closed");
-    const { source, groupId, topics, drainTimeoutMs, maxInFlightBytes } = this.#options;
-    const { clock, logger, signal } = this.#options;
     this.#state = "starting";
-    this.#rebalancing = true;
-    closeOnSignal(signal, this);
-    const times = { member: 0, drainTimeoutMs, maxInFlightBytes };
-    const group = { groupId, topics: [...topics.keys()], ...times, clock, logger };
+    closeOnSignal(this.#options.signal, this);
+    for (const member of this.#members) member.rebalancing = true;
     try {
       await this.#modules.start();
       await this.#deadLetters?.check();
       if (this.#closing !== null) return;
-      this.#source = source.open(group);
-      await this.#source.start(this.#listener());
+      await Promise.all(this.#members.map((member) => member.start()));
     } catch (cause) {
       const error = HeadraceError.is(cause) ? cause : startError(cause);
       // Stopped while it started: that is no failure.
@@ -248,43 +225,33 @@ class GroupConsumer implements Consumer {
       this.#fail(error);
       throw error;
     }
-    this.#rebalancing = false;
     if (this.#closing !== null) return;
     this.#state = "running";
-    this.#stalls.start(this.#source.sessionTimeoutMs);
+    this.#stalls.start(this.#members[0]!.sessionTimeoutMs);
   }
 
   async #close(drainMs: number): Promise<CloseReport> {
     const { clock } = this.#options;
     this.#state = "draining";
     const deadlineMs = clock.now() + drainMs;
-    const leases = this.#leases.all().map(({ pipeline }) => pipeline.lease);
     const commit = !isOutOfRange(this.#fatal);
-    const draining = this.#leases.drain(leases, deadlineMs, true, commit);
+    const draining = Promise.all(this.#members.map((member) => member.drain(deadlineMs, commit)));
     this.#closeDrain = draining;
-    const drain = await draining;
-    this.#committer.close();
-    this.#leases.end(leases, null);
+    const drains = await draining;
+    for (const member of this.#members) member.end();
     this.#stalls.stop();
-    await Promise.all([this.#leave(), this.#closeDeadLetters(), this.#modules.close()]);
+    const left = this.#members.map((member) => member.leave());
+    await Promise.all([...left, this.#closeDeadLetters(), this.#modules.close()]);
     this.#state = "closed";
-    const { drained, abandoned } = drain;
-    const uncommitted = drain.uncommitted.map(({ topic, partition }) => ({ topic, partition }));
-    const report = { drained, abandoned, uncommitted };
+    const report = {
+      drained: drains.reduce((sum, one) => sum + one.drained, 0),
+      abandoned: drains.reduce((sum, one) => sum + one.abandoned, 0),
+      uncommitted: drains.flatMap((one) => one.uncommitted),
+    };
     this.#events.emit("closed", {});
     if (this.#fatal === null) this.#settleClosed.resolve(report);
     else this.#settleClosed.reject(this.#fatal);
     return report;
-  }
-
-  /** Leaves the group; whatever the broker does, not for longer than its time. */
-  async #leave(): Promise<void> {
-    if (this.#source === null) return;
-    const controller = new AbortController();
-    const stopped = this.#source
-      .stop({ leave: true, signal: controller.signal })
-      .catch((error) => this.#report(error, false));
-    if (!(await settlesWithin(this.#options.clock, LEAVE_MS, stopped))) controller.abort();
   }
 
   async #closeDeadLetters(): Promise<void> {
@@ -307,81 +274,16 @@ class GroupConsumer implements Consumer {
     else this.#events.emit("error", { error: info, fatal });
   }
 
-  /** What the source tells; an error of ours must not reach the client: it is fatal here. */
-  #listener(): SourceListener {
-    const guard =
-      <A extends unknown[], R>(otherwise: R, act: (...args: A) => R) =>
-      (...args: A): R => {
-        try {
-          return act(...args);
-        } catch (error) {
-          this.#fail(error);
-          return otherwise;
-        }
-      };
-    return {
-      assigned: (leases) => leases.map((assigned) => this.#assign(assigned)),
-      revoking: (leases, deadlineMs) =>
-        this.#revoke(leases, deadlineMs).catch((error) => this.#fail(error)),
-      joined: guard(undefined, (kept: readonly Lease[], ended: readonly Lease[]) => {
-        this.#rebalancing = false;
-        this.#leases.end(ended, "revoked");
-        this.#leases.resume(kept);
-        this.#scheduler.turn();
-      }),
-      lost: guard(undefined, (leases: readonly Lease[]) => this.#leases.end(leases, "lost")),
-      deliver: guard(undefined, (batch: SourceBatch): void | Promise<void> => {
-        this.#sourceError = null;
-        return this.#leases.of(batch.lease)?.pipeline.deliver(batch);
-      }),
-      advanced: guard(undefined, (lease: Lease, nextOffset: number) =>
-        this.#leases.of(lease)?.pipeline.advanced(nextOffset),
-      ),
-      failed: (error, fatal) => {
-        this.#sourceError = error.message;
-        if (fatal) this.#fail(error);
-        else this.#report(error, false);
-      },
-    };
-  }
-
-  #assign(assigned: AssignedLease): number {
-    this.#rebalancing = false;
-    this.#sourceError = null;
-    const nowhere = assigned.committed?.offset ?? assigned.logEnd;
-    if (this.#closing !== null) return nowhere;
-    try {
-      const offset = this.#leases.assign(assigned, this.#source!);
-      this.#applyPauses();
-      return offset;
-    } catch (error) {
-      this.#fail(error);
-      return nowhere;
+  #recordOf(lease: Lease): LeaseRecord | undefined {
+    for (const { leases } of this.#members) {
+      const record = leases.of(lease);
+      if (record !== undefined) return record;
     }
-  }
-
-  async #revoke(leases: readonly Lease[], deadlineMs: number): Promise<void> {
-    // A close that runs drains and commits them itself: they are ours until it has.
-    if (this.#closeDrain !== null) {
-      await this.#closeDrain;
-      return;
-    }
-    this.#rebalancing = true;
-    const { clock, drainTimeoutMs } = this.#options;
-    const untilMs = clock.now() + Math.min(deadlineMs, drainTimeoutMs);
-    await this.#leases.drain(leases, untilMs, false, true);
-    if (this.#closing === null) this.#leases.suspend(leases);
+    return undefined;
   }
 
   #applyPauses(): void {
-    for (const { pipeline } of this.#leases.all()) {
-      pipeline.pauses.user = this.#pausedAll || this.#paused.has(nameOf(pipeline.lease));
-    }
-  }
-
-  #reportState(): ReportState {
-    const slotsTaken = this.#scheduler.running >= this.concurrency;
-    return { slotsTaken, sourceError: this.#sourceError, nowMs: this.#options.clock.now() };
+    for (const member of this.#members) member.applyPauses();
   }
 }
 
@@ -392,9 +294,4 @@ function nameOf({ topic, partition }: TopicPartition): string {
 /** After `onOutOfRange: "error"` nothing is committed (R8). */
 function isOutOfRange(error: unknown): boolean {
   return HeadraceError.is(error) && error.code === "HEADRACE_OUT_OF_RANGE";
-}
-
-function startError(cause: unknown): SourceError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new SourceError(`Cannot start as the source failed: received ${why}`, { cause });
 }

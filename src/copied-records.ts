@@ -11,14 +11,18 @@ export class CopiedRecords implements RecordBatch {
   readonly baseOffset: number;
   readonly offsetDeltas: Uint32Array | null;
   readonly byteLength: number;
+  readonly heldCount: number;
   readonly #copies = new Map<number, RecordBatch>();
 
-  constructor(records: RecordBatch, indexes: readonly number[]) {
+  constructor(records: RecordBatch, indexes: ArrayLike<number>) {
     this.count = records.count;
     this.baseOffset = records.baseOffset;
     this.offsetDeltas = records.offsetDeltas;
     this.byteLength = records.byteLength;
-    for (const index of indexes) this.#copies.set(index, copyOfOne(records, index));
+    this.heldCount = indexes.length;
+    for (let i = 0; i < indexes.length; i++) {
+      this.#copies.set(indexes[i]!, copyOfOne(records, indexes[i]!));
+    }
   }
 
   keyAt(index: number): Uint8Array | null {

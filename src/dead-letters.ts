@@ -19,29 +19,37 @@ export interface DeadLetter {
   readonly isOver: () => boolean;
 }
 
+/** Writes the dead letters of one group. */
+export interface DeadLetterWriter {
+  /** As {@link DeadLetters.send}. */
+  send(letter: DeadLetter): Promise<string>;
+}
+
 /** Writes dead letters: one record at a time, acknowledged by all replicas before it counts (Q4). */
 export class DeadLetters {
   readonly #makeSink: () => Sink;
-  readonly #groupId: string;
   readonly #clock: Clock;
   /** Those that are known before a strategy names others. */
   readonly #topics: readonly string[];
   readonly #byKey: Partitioning = messagesKey();
   #sink: Promise<Sink> | null = null;
 
-  constructor(makeSink: () => Sink, groupId: string, clock: Clock, topics: readonly string[]) {
+  constructor(makeSink: () => Sink, clock: Clock, topics: readonly string[]) {
     this.#makeSink = makeSink;
-    this.#groupId = groupId;
     this.#clock = clock;
     this.#topics = topics;
   }
 
   /** null when no topic has a dead letter queue that writes. */
-  static of({ source, groupId, clock, topics }: ResolvedOptions): DeadLetters | null {
+  static of({ source, clock, topics }: ResolvedOptions): DeadLetters | null {
     const queues = [...topics.values()].map((topic) => topic.deadLetterQueue);
     if (source.sink === undefined || queues.every((queue) => queue === null)) return null;
     const named = queues.map((queue) => queue?.topic).filter((topic) => typeof topic === "string");
-    return new DeadLetters(() => source.sink!(), groupId, clock, [...new Set(named)]);
+    return new DeadLetters(() => source.sink!(), clock, [...new Set(named)]);
+  }
+
+  writerFor(groupId: string): DeadLetterWriter {
+    return { send: (letter) => this.send(letter, groupId) };
   }
 
   /** @throws {HeadraceError} When a topic is missing and cannot be made. */
@@ -54,15 +62,16 @@ export class DeadLetters {
   /**
    * Writes one record. No retry.
    *
+   * @param groupId Of the group that has read the message: its segment's, where there are segments.
    * @returns The topic it went to.
    * @throws What `map` throws, and {@link HeadraceError} when the record was not acknowledged.
    * @throws {FencedError} When the lease ended before the record could be sent.
    */
-  async send(letter: DeadLetter): Promise<string> {
+  async send(letter: DeadLetter, groupId: string): Promise<string> {
     const { failure, queue, virtualPartition } = letter;
     const mapped = queue.map === null ? null : queue.map(failure.message, failure);
     const wallTimeMs = this.#clock.wallTime();
-    const origin = { groupId: this.#groupId, virtualPartition, wallTimeMs };
+    const origin = { groupId, virtualPartition, wallTimeMs };
     const record =
       mapped === null
         ? deadLetterRecord(failure, origin)

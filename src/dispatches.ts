@@ -1,4 +1,4 @@
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterWriter } from "./dead-letters.ts";
 import { errorInfo, HeadraceError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Lane } from "./lane.ts";
@@ -44,7 +44,7 @@ export class Dispatches {
   readonly #clock: Clock;
   readonly #events: Events;
   readonly #timers: Timers;
-  readonly #deadLetters: DeadLetters | null;
+  readonly #deadLetters: DeadLetterWriter | null;
   readonly #owner: DispatchOwner;
   readonly #dispatches = new Map<Lane, Dispatch>();
   /** End the back-offs of `deadLetter()` early. */
@@ -57,7 +57,7 @@ export class Dispatches {
     clock: Clock,
     events: Events,
     timers: Timers,
-    deadLetters: DeadLetters | null,
+    deadLetters: DeadLetterWriter | null,
     owner: DispatchOwner,
   ) {
     this.#host = host;

@@ -1,9 +1,18 @@
 /** What happens in a consumer, for its users to watch. */
 import { type ErrorInfo, errorInfo } from "./errors.ts";
 import type { Explanation } from "./stats.ts";
-import type { Logger, TopicPartition } from "./types.ts";
+import type { Logger, SegmentInfo, TopicPartition } from "./types.ts";
 
-interface OffsetRange extends TopicPartition {
+/** Where something happened; with parallel segments also in which of them. */
+export interface EventPlace extends TopicPartition, Partial<EventGroup> {}
+
+/** The group of a segment. */
+export interface EventGroup {
+  readonly groupId: string;
+  readonly segment: SegmentInfo;
+}
+
+interface OffsetRange extends EventPlace {
   /** Messages that the event is about. */
   readonly count: number;
   readonly firstOffset: number;
@@ -12,14 +21,14 @@ interface OffsetRange extends TopicPartition {
 
 /** Payloads by event name: plain, JSON-able objects (H4: per batch or slice, never per message). */
 export interface ConsumerEvents {
-  assigned: TopicPartition & { readonly offset: number; readonly offsetMetadata: string | null };
-  revoked: TopicPartition & { readonly offset: number };
-  lost: TopicPartition & { readonly offset: number };
+  assigned: EventPlace & { readonly offset: number; readonly offsetMetadata: string | null };
+  revoked: EventPlace & { readonly offset: number };
+  lost: EventPlace & { readonly offset: number };
   polled: OffsetRange;
   distributed: OffsetRange & { readonly lanes: number };
-  scheduled: TopicPartition & { readonly virtualPartition: number };
+  scheduled: EventPlace & { readonly virtualPartition: number };
   processed: OffsetRange;
-  failed: TopicPartition & {
+  failed: EventPlace & {
     readonly offset: number;
     readonly virtualPartition: number;
     readonly attempt: number;
@@ -27,27 +36,27 @@ export interface ConsumerEvents {
     readonly error: ErrorInfo;
   };
   /** `until` is exclusive. */
-  collapsed: TopicPartition & { readonly until: number };
-  expanded: TopicPartition;
-  deadLettered: TopicPartition & { readonly offset: number; readonly target: string };
-  skipped: TopicPartition & { readonly offset: number };
+  collapsed: EventPlace & { readonly until: number };
+  expanded: EventPlace;
+  deadLettered: EventPlace & { readonly offset: number; readonly target: string };
+  skipped: EventPlace & { readonly offset: number };
   marked: OffsetRange;
-  committed: TopicPartition & { readonly offset: number; readonly mapSize: number };
-  offsetReset: TopicPartition & {
+  committed: EventPlace & { readonly offset: number; readonly mapSize: number };
+  offsetReset: EventPlace & {
     readonly from: number;
     readonly to: number;
     readonly reason: string;
   };
-  partitionerFailed: TopicPartition & {
+  partitionerFailed: EventPlace & {
     readonly offset: number;
     readonly error: ErrorInfo;
     readonly value?: unknown;
   };
-  keyBound: TopicPartition & { readonly share: number };
-  stalled: TopicPartition & { readonly kind: string; readonly explanation: Explanation };
-  paused: TopicPartition;
-  resumed: TopicPartition;
-  drained: { readonly drained: number; readonly abandoned: number };
+  keyBound: EventPlace & { readonly share: number };
+  stalled: EventPlace & { readonly kind: string; readonly explanation: Explanation };
+  paused: EventPlace;
+  resumed: EventPlace;
+  drained: Partial<EventGroup> & { readonly drained: number; readonly abandoned: number };
   closed: Record<string, never>;
   error: { readonly error: ErrorInfo; readonly fatal: boolean };
 }
@@ -67,6 +76,11 @@ export class Events {
 
   constructor(logger: Logger) {
     this.#logger = logger;
+  }
+
+  /** The same listeners; what is emitted there says of which group it is. */
+  with(group: EventGroup): Events {
+    return new GroupEvents(this, group, this.#logger);
   }
 
   /** @returns A function that removes the listener. */
@@ -110,5 +124,24 @@ export class Events {
     if (this.#reported.has(listener)) return;
     this.#reported.add(listener);
     this.#logger.error(`A listener of "${event}" threw: ${errorInfo(error).message}`);
+  }
+}
+
+/** Events of one group of several. */
+class GroupEvents extends Events {
+  readonly #all: Events;
+  readonly #group: EventGroup;
+
+  constructor(all: Events, group: EventGroup, logger: Logger) {
+    super(logger);
+    this.#all = all;
+    this.#group = group;
+  }
+
+  override has(event: ConsumerEventName): boolean {
+    return this.#all.has(event);
+  }
+  override emit<E extends ConsumerEventName>(event: E, payload: ConsumerEvents[E]): void {
+    this.#all.emit(event, { ...payload, ...this.#group });
   }
 }

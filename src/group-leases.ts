@@ -1,12 +1,17 @@
 import { CommitPosition, type CommittedMap } from "./commit/commit-position.ts";
 import type { Committer } from "./commit/committer.ts";
-import { FencedError, SourceError } from "./errors.ts";
+import { multiplyShift } from "./distribute/reducers.ts";
+import { SourceError } from "./errors.ts";
+import { byMessageKey } from "./known-partitioners.ts";
 import { CompletedOffsets } from "./metadata/completed-offsets.ts";
 import { decodeMetadata } from "./metadata/decode-metadata.ts";
+import { isSameSegmentation, type Segmentation } from "./metadata/segmentation.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import type { LeaseRecord } from "./report.ts";
 import { findZstd } from "./runtime/zstd.ts";
+import { SegmentInlet } from "./segment-inlet.ts";
+import { otherSegmentation } from "./segments/other-segmentation.ts";
 import type {
   AssignedLease,
   CommitOutcome,
@@ -78,6 +83,7 @@ export class GroupLeases {
     // What is reset, or has never been committed, says nothing of what is done (O11).
     const read = decodeMetadata(stored ? (committed?.metadata ?? "") : "", context);
     const { completed, userText: offsetMetadata } = read;
+    this.#checkSegmentation(lease, read.segmentation);
     const opening = {
       ...{ offset, gated: !stored, highWatermark: logEnd },
       ...{ completed, offsetMetadata, topicId, paused: false },
@@ -98,15 +104,16 @@ export class GroupLeases {
     return offset;
   }
 
-  /** R11: ends the lease's work and begins anew at an offset, under the same lease. */
-  seek(topic: string, partition: number, offset: number, source: Source): void {
+  /**
+   * R11: ends the lease's work and begins anew at an offset, under the same lease.
+   *
+   * @returns false: the partition is not assigned.
+   */
+  seek(topic: string, partition: number, offset: number, source: Source): boolean {
     const record = this.find(topic, partition);
-    if (record === undefined || record.pipeline.state !== "live") {
-      const where = `${topic}#${partition}`;
-      throw new FencedError(`Cannot seek as the partition must be assigned: received ${where}`);
-    }
+    if (record === undefined || record.pipeline.state !== "live") return false;
     const { lease, account, gated, highWatermark, pauses, metadata } = record.pipeline;
-    const flowPaused = account.paused;
+    const flowPaused = account.paused || record.segment?.isHeld;
     this.#end(record);
     // What was read at assignment may be long overwritten. Asked at the end, which applies the last results.
     const offsetMetadata = metadata.userText;
@@ -121,6 +128,7 @@ export class GroupLeases {
     // A handler's pause ends with the lease's work; the user's does not.
     if (pauses.paused && !pauses.user) this.#host.events.emit("resumed", { topic, partition });
     this.#committer.changed(opened.position, true);
+    return true;
   }
 
   /**
@@ -157,8 +165,9 @@ export class GroupLeases {
 
   /** The join gave these back. */
   resume(leases: readonly Lease[]): void {
-    for (const { pipeline, position } of this.#recordsOf(leases)) {
+    for (const { pipeline, position, segment } of this.#recordsOf(leases)) {
       pipeline.resume();
+      segment?.continue();
       // A fence of the generation before is over, and what was marked since the drain could not be sent.
       position.fenced = false;
       this.#committer.changed(position, true);
@@ -186,14 +195,43 @@ export class GroupLeases {
         `Cannot take a lease as its topic was not asked for: received ${lease.topic}`,
       );
     }
-    const pipeline = new Pipeline(this.#host, lease, topic, start, source);
+    const { events, member } = this.#host;
+    const segment = this.#openInlet(source);
+    const pipeline = new Pipeline(this.#host, lease, topic, start, segment ?? source);
+    segment?.open(pipeline);
     const position = new CommitPosition(lease, pipeline, stored, {
       stored: (at, map) => this.#stored(pipeline, at, map),
       refused: (outcome, length) => this.#refused(pipeline, outcome, length),
     });
-    const record = { pipeline, position, stalledAtMs: -1 };
+    const inlet = segment ?? pipeline;
+    const record = { pipeline, inlet, segment, member, events, position, stalledAtMs: -1 };
     this.#records.set(lease, record);
     return record;
+  }
+
+  /** null: the group is no segment. */
+  #openInlet(source: Source): SegmentInlet | null {
+    const { events, member, options } = this.#host;
+    const { segments, clock } = options;
+    if (member.segment === null || segments === null) return null;
+    const { index, count } = member.segment;
+    const { stops, partitioner, reducer } = segments;
+    const rule = {
+      ...{ index, count, stops },
+      partitioner: partitioner === byMessageKey ? null : partitioner,
+      reducer: reducer === multiplyShift ? null : reducer,
+    };
+    return new SegmentInlet(rule, source, events, clock);
+  }
+
+  /** S8: who shares messages out in another way must not go on here. */
+  #checkSegmentation({ topic, partition }: Lease, found: Segmentation | null): void {
+    const { member, options } = this.#host;
+    if (member.segment === null || found === null) return;
+    const own = { count: member.segment.count, version: options.segments?.version ?? null };
+    if (!isSameSegmentation(own, found)) {
+      throw otherSegmentation(member.groupId, `${topic}#${partition}`, own, found);
+    }
   }
 
   #stored(pipeline: Pipeline, offset: number, map: CommittedMap): void {
@@ -219,7 +257,8 @@ export class GroupLeases {
     this.#host.report(new SourceError(`${what}: received ${outcome}`));
   }
 
-  #end({ pipeline, position }: LeaseRecord): void {
+  #end({ pipeline, position, segment }: LeaseRecord): void {
+    segment?.end();
     pipeline.end();
     this.#committer.remove(position);
     this.#records.delete(pipeline.lease);

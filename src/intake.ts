@@ -4,6 +4,7 @@ import { errorInfo } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { Grouper } from "./group/grouper.ts";
 import { KeyShare } from "./group/key-share.ts";
+import type { MemberFacts } from "./pipeline-host.ts";
 import type { PolledBatch } from "./polled-batch.ts";
 import type { ResolvedTopic } from "./resolve-topic.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
@@ -42,14 +43,19 @@ export class Intake {
     topic: ResolvedTopic,
     deserializer: Deserializer<unknown> | null,
     lanes: PartitionLanes,
-    events: Events,
+    { events, member }: { readonly events: Events; readonly member: MemberFacts },
   ) {
     const kernel = new Kernel();
     this.#deserializer = deserializer;
     this.#topic = topic;
     this.#lanes = lanes;
     this.#events = events;
-    this.#grouper = new Grouper(kernel, topic.partitioner, topic.reducer !== null);
+    this.#grouper = new Grouper(
+      kernel,
+      topic.partitioner,
+      topic.reducer !== null,
+      member.segment !== null,
+    );
     const { distribution } = topic;
     const placesKeys = distribution === "balanced" || distribution === "per-key";
     this.#finished = placesKeys ? new FinishedKeys() : null;

@@ -14,11 +14,13 @@ import type { CallGate, ProcessListener } from "./process/processor.ts";
 import type { CollapseWindow } from "./schedule/collapse-window.ts";
 import type { HeldKeys } from "./schedule/held-keys.ts";
 import type { PartitionLanes } from "./schedule/partition-lanes.ts";
+import type { SegmentInfo } from "./types.ts";
 import type { MessagePlace, ReturnedRecord } from "./worker/host/hosted-call.ts";
 
 /** What the calls of one lease ask, tell and want: the pipeline as its processor sees it. */
 export class LeaseCalls implements ProcessListener {
   readonly groupId: string;
+  readonly segment: SegmentInfo | undefined;
   readonly offsetMetadata: string | null;
   readonly gate: CallGate;
   readonly held: HeldKeys;
@@ -32,8 +34,9 @@ export class LeaseCalls implements ProcessListener {
   readonly #deadlines: CallDeadlines | null;
 
   constructor(pipeline: Pipeline, host: PipelineHost, texts: OffsetTexts) {
-    const { clock, groupId, handlerTimeoutMs } = host.options;
-    this.groupId = groupId;
+    const { clock, handlerTimeoutMs } = host.options;
+    this.groupId = host.member.groupId;
+    this.segment = host.member.segment ?? undefined;
     this.offsetMetadata = pipeline.offsetMetadata;
     this.gate = pipeline.gate;
     this.held = pipeline.holds.keys;

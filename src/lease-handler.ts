@@ -20,7 +20,8 @@ export function openHandler(
   { handler }: TopicHandler,
   calls: ProcessListener,
 ): LeaseHandler {
-  const { clock, groupId, drainTimeoutMs } = host.options;
+  const { clock, drainTimeoutMs } = host.options;
+  const { groupId, segment } = host.member;
   const { topic, partition } = pipeline.lease;
   const automatic = !pipeline.topic.manual;
   const onHookError = (hook: string, cause: unknown): void =>
@@ -32,6 +33,7 @@ export function openHandler(
     });
     return { processor, instances: processor.instances };
   }
-  const instances = new Instances(handler, { topic, partition, groupId }, onHookError);
+  const info = { topic, partition, groupId, ...(segment !== null && { segment }) };
+  const instances = new Instances(handler, info, onHookError);
   return { instances, processor: new InlineProcessor(calls, handler, automatic, instances) };
 }

@@ -4,7 +4,7 @@ import type { PolledBatch } from "./polled-batch.ts";
 
 /** A batch that is younger is left alone: most end soon. */
 const COPY_AFTER_MS = 1000;
-/** It is copied once no more than one of so many of its messages is left. */
+/** It is copied once no more than one of so many of the messages in its memory is left. */
 const COPY_BELOW_SHARE = 4;
 /** So small a batch is copied whole: the fetch response that it lies in may be large. */
 const SMALL_BATCH = 16;
@@ -49,7 +49,7 @@ export class LiveBatches {
 
   #copy(batch: PolledBatch, nowMs: number): boolean {
     if (nowMs - batch.polledAtMs < COPY_AFTER_MS) return false;
-    if (batch.left * COPY_BELOW_SHARE > batch.count && batch.count > SMALL_BATCH) return false;
+    if (batch.left * COPY_BELOW_SHARE > batch.heldCount && batch.count > SMALL_BATCH) return false;
     const indexes: number[] = [];
     for (const lane of this.#owner.lanes.busy()) {
       lane.peek(lane.length, (of, index) => {

@@ -10,7 +10,7 @@ const NOT_MADE: unique symbol = Symbol("payload not made");
 /** A message as a view of (batch, index): the one object that headrace makes per message (H3). */
 export class MessageView<T = unknown> implements Message<T> {
   readonly #batch: PolledBatch;
-  readonly #index: number;
+  #index: number;
   /** What it reads from; kept after its call, it keeps all of that alive. */
   #records: RecordBatch;
   #payload: unknown = NOT_MADE;
@@ -19,6 +19,12 @@ export class MessageView<T = unknown> implements Message<T> {
     this.#batch = batch;
     this.#index = index;
     this.#records = batch.records;
+  }
+
+  /** Shows another message of the batch: for who looks at one after the other. */
+  moveTo(index: number): void {
+    this.#index = index;
+    this.#payload = NOT_MADE;
   }
 
   /** Its batch was copied out (F2): reads the copies from now on. */

@@ -53,7 +53,7 @@ export interface ConsumerOptions<P extends Record<string, unknown> = Record<stri
   offsetMap?: "dense" | "ascii" | "off";
   /** UTF-16 units of commit metadata that the broker accepts, 128…32,767. Default 4096, as Kafka's own. */
   maxMetadataLength?: number;
-  /** Several groups over one partition. Only `count: 1` (off) is supported yet. */
+  /** Several groups over one partition, each with its share of the keys. Default: off. */
   parallelSegments?: ParallelSegmentsOptions;
   /** Group members of this process. Only 1. */
   connections?: number;
@@ -180,13 +180,39 @@ export interface DeadLetterQueueOptions<T = unknown> {
   map?: (message: Message<T>, failure: Failure<T>) => ProducerRecord;
 }
 
-/** Several consumer groups over one partition. Not supported yet. */
+/**
+ * Parallel segments: several consumer groups read the same partitions, and each handles its share of the keys. So one
+ * partition is worked on by several processes or hosts.
+ *
+ * `groupId` becomes the groups `<groupId><mergeKey>0`, `1`, …: one for each segment, which handles the messages for
+ * which `reducer(partitioner(message), count)` is its number. All processes must be given the same `count`,
+ * `partitioner`, `reducer`, `mergeKey` and `version`; to change one of them, stop them all.
+ */
 export interface ParallelSegmentsOptions {
+  /** How many segments there are, 1…65,536; 1: off. */
   count: number;
+  /**
+   * The key whose messages stay together. It must answer the same for a message whenever and wherever it is asked, so
+   * `random()` and `roundRobin()` are refused. The message that it gets is valid during the call only.
+   */
   partitioner: Partitioner<unknown>;
+  /** Default `multiplyShift`. Pure, as the partitioner. */
   reducer?: Reducer;
+  /** What stands between the group's name and the segment's number. Default "-parallel-". */
   mergeKey?: string;
+  /**
+   * A name for this way of sharing messages out, at most 24 bytes; to be changed with the partitioner or the reducer.
+   * Commits carry it: a segment that finds another one stops with a SegmentError.
+   */
   version?: string;
+  /**
+   * Where partitioner or reducer throw or answer what they may not: "segment-0" (default): the message belongs to
+   * segment 0; "stop": its partition waits, and they are asked again with the topic's `retry` back-off.
+   */
   onPartitionerError?: "segment-0" | "stop";
+  /**
+   * Segments that this process runs, by number; "all" (default): every one. Each is a group member of its own. Where
+   * this is not given, the variable HEADRACE_SEGMENTS of the environment is looked at, such as "0,2".
+   */
   run?: number[] | "all";
 }

@@ -1,4 +1,4 @@
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetters, DeadLetterWriter } from "./dead-letters.ts";
 import type { Events } from "./events.ts";
 import type { CompletedOffsets } from "./metadata/completed-offsets.ts";
 import type { ModuleHandlers } from "./module-handlers.ts";
@@ -7,23 +7,40 @@ import type { ResolvedOptions } from "./resolve-options.ts";
 import type { Scheduler } from "./schedule/scheduler.ts";
 import type { PollCredit } from "./source/poll-credit.ts";
 import type { Lease } from "./source/source.ts";
+import type { SegmentInfo } from "./types.ts";
 
-/** What all pipelines of a consumer share. */
-export interface PipelineHost {
+/** What all members of a consumer share. */
+export interface MemberHost {
   readonly options: ResolvedOptions;
   readonly scheduler: Scheduler;
   readonly credit: PollCredit;
   readonly events: Events;
-  /** Something was marked; idle: nothing is left to do. */
-  marked(lease: Lease, idle: boolean): void;
-  report(error: unknown): void;
   readonly deadLetters: DeadLetters | null;
   readonly mutexes: Mutexes;
   readonly modules: ModuleHandlers;
+  readonly report: (error: unknown) => void;
   /** A `stalled` event of this kind. */
-  stalled(lease: Lease, kind: string): void;
+  readonly stalled: (lease: Lease, kind: string) => void;
   /** Results that came after their lease had ended. */
-  dropped(messages: number): void;
+  readonly dropped: (messages: number) => void;
+}
+
+/** Which group a member is in, and how its source is. */
+export interface MemberFacts {
+  readonly groupId: string;
+  /** null: the group is no segment. */
+  readonly segment: SegmentInfo | null;
+  /** What the source said last, unless something has come since. */
+  sourceError: string | null;
+}
+
+/** What all pipelines of a member share. Its events name the segment. */
+export interface PipelineHost extends MemberHost {
+  readonly member: MemberFacts;
+  /** null: no topic has a dead letter queue. */
+  readonly letters: DeadLetterWriter | null;
+  /** Something was marked; idle: nothing is left to do. */
+  readonly marked: (lease: Lease, idle: boolean) => void;
 }
 
 /** Where a pipeline begins. */

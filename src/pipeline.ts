@@ -78,7 +78,8 @@ export class Pipeline implements Runnable, RecoveryHost {
     start: PipelineStart,
     source: { pause(lease: Lease): void; resume(lease: Lease): void },
   ) {
-    const { groupId, clock } = host.options;
+    const { clock } = host.options;
+    const { groupId } = host.member;
     this.#host = host;
     this.#clock = clock;
     this.#timers = new Timers(clock);
@@ -91,7 +92,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.tracker = new OffsetTracker(start.offset);
     this.offsetMetadata = start.offsetMetadata;
     const texts = new OffsetTexts(topic.exactText, start.offsetMetadata);
-    this.metadata = new CommitMetadata(host.options, this.tracker, texts, start);
+    this.metadata = new CommitMetadata(host.options, host.member, this.tracker, texts, start);
     this.holds = new LeaseHolds(groupId, lease.topic, lease.partition, () => this.#keysReleased());
     const perKey = topic.distribution === "per-key";
     const { maxPartitions, maxMessages, maxWaitMs } = topic;
@@ -102,12 +103,12 @@ export class Pipeline implements Runnable, RecoveryHost {
     );
     this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
     this.#batches = new LiveBatches(this);
-    this.intake = new Intake(topic, handler.deserializer, this.lanes, host.events);
+    this.intake = new Intake(topic, handler.deserializer, this.lanes, host);
     this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
       this.#applied(results),
     );
     this.pauses = new Pauses(clock, start.paused, (paused) => this.#pauseChanged(paused));
-    this.recovery = new Recovery(this, clock, host.events, this.#timers, host.deadLetters);
+    this.recovery = new Recovery(this, clock, host.events, this.#timers, host.letters);
     this.regate();
     const opened = openHandler(host, this, handler, new LeaseCalls(this, host, texts));
     this.processor = opened.processor;
@@ -324,12 +325,11 @@ export class Pipeline implements Runnable, RecoveryHost {
 
   #applied(results: CollectedResults): void {
     const { count, bytes } = results;
-    const { manual } = this.topic;
-    if (!manual) this.progressMs = this.#clock.now();
+    if (!this.topic.manual) this.progressMs = this.#clock.now();
     this.processed += count;
     this.#host.credit.refund(this.account, count, bytes);
     this.#host.marked(this.lease, this.unfinished === 0);
-    emitResults(this.#host.events, this.lease, results, manual);
+    emitResults(this.#host.events, this.lease, results, this.topic.manual);
   }
 
   // ---- end of the lease --------------------------------------------------------------------------------------

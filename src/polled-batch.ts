@@ -13,6 +13,8 @@ export class PolledBatch {
   /** What the client gave, or copies of what is left of it (F2). */
   records: RecordBatch;
   readonly count: number;
+  /** Records whose memory it keeps: those beside its own were done before, or are foreign. */
+  readonly heldCount: number;
   readonly baseOffset: number;
   readonly nextOffset: number;
   readonly highWatermark: number;
@@ -49,6 +51,7 @@ export class PolledBatch {
     this.partition = lease.partition;
     this.records = records;
     this.count = records.count;
+    this.heldCount = records.heldCount ?? records.count;
     this.left = records.count;
     this.baseOffset = records.baseOffset;
     this.nextOffset = batch.nextOffset;

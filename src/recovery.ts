@@ -1,4 +1,4 @@
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterWriter } from "./dead-letters.ts";
 import { type Dispatch, Dispatches } from "./dispatches.ts";
 import { errorInfo, type Redeliver } from "./errors.ts";
 import type { Events } from "./events.ts";
@@ -66,7 +66,7 @@ export class Recovery {
     clock: Clock,
     events: Events,
     timers: Timers,
-    deadLetters: DeadLetters | null,
+    deadLetters: DeadLetterWriter | null,
   ) {
     this.#host = host;
     this.#clock = clock;

@@ -1,11 +1,23 @@
 import type { CommitPosition } from "./commit/commit-position.ts";
+import type { Events } from "./events.ts";
 import type { Lane } from "./lane.ts";
 import type { Pipeline } from "./pipeline.ts";
-import type { Explanation, ExplanationReason, PartitionStats } from "./stats.ts";
+import type { MemberFacts } from "./pipeline-host.ts";
+import type { Scheduler } from "./schedule/scheduler.ts";
+import type { Inlet, SegmentInlet } from "./segment-inlet.ts";
+import type { Explanation, ExplanationReason, PartitionStats, StatsPlace } from "./stats.ts";
+import type { Clock, TopicPartition } from "./types.ts";
 
-/** A lease with its two halves. */
+/** A lease with its halves. */
 export interface LeaseRecord {
   readonly pipeline: Pipeline;
+  /** What is polled goes in there. */
+  readonly inlet: Inlet;
+  /** The inlet, where it belongs to a segment. */
+  readonly segment: SegmentInlet | null;
+  readonly member: MemberFacts;
+  /** Of its member. */
+  readonly events: Events;
   readonly position: CommitPosition;
   /** The last `stalled` event was for this progress time. */
   stalledAtMs: number;
@@ -14,12 +26,22 @@ export interface LeaseRecord {
 /** What the whole consumer says to an explanation. */
 export interface ConsumerState {
   readonly slotsTaken: boolean;
-  readonly sourceError: string | null;
   readonly nowMs: number;
 }
 
+/** What holds for all partitions now. */
+export function consumerState(scheduler: Scheduler, clock: Clock): ConsumerState {
+  return { slotsTaken: scheduler.running >= scheduler.concurrency, nowMs: clock.now() };
+}
+
+/** A partition as the member's user sees it. */
+export function placeOf({ topic, partition }: TopicPartition, member: MemberFacts): StatsPlace {
+  const { groupId, segment } = member;
+  return segment === null ? { topic, partition } : { topic, partition, groupId, segment };
+}
+
 /** The numbers of one partition. */
-export function partitionStats({ pipeline, position }: LeaseRecord): PartitionStats {
+export function partitionStats({ pipeline, position, member }: LeaseRecord): PartitionStats {
   const { lease, lanes, tracker, highWatermark } = pipeline;
   let lanesBusy = 0;
   let busiest: Lane | null = null;
@@ -31,8 +53,7 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
   const { until } = pipeline.recovery.collapse;
   const from = position.stored ?? tracker.committable;
   return {
-    topic: lease.topic,
-    partition: lease.partition,
+    ...placeOf(lease, member),
     queued: pipeline.unfinished - inFlight,
     inFlight,
     unacknowledged: pipeline.marking.unacknowledged,
@@ -53,11 +74,10 @@ export function partitionStats({ pipeline, position }: LeaseRecord): PartitionSt
 /** Why a partition moves or does not (X1): the first reason that holds, the most binding first. */
 export function explain(record: LeaseRecord, state: ConsumerState): Explanation {
   const { pipeline } = record;
-  const { topic, partition } = pipeline.lease;
   const { reason, ...details } = reasonOf(record, state);
   const open = pipeline.tracker.openCount > 0;
   const hole = open ? { offset: pipeline.tracker.committable, ...ageOf(record, state) } : {};
-  return { topic, partition, reason, ...hole, ...details };
+  return { ...placeOf(pipeline.lease, record.member), reason, ...hole, ...details };
 }
 
 /** Age of the oldest message in a lane, from its poll. */
@@ -69,7 +89,8 @@ function ageOf({ pipeline }: LeaseRecord, { nowMs }: ConsumerState): { ageMs?: n
 
 type Reason = { reason: ExplanationReason } & Partial<Explanation>;
 
-function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Reason {
+function reasonOf(record: LeaseRecord, state: ConsumerState): Reason {
+  const { pipeline, position, segment, member } = record;
   const { lanes, account } = pipeline;
   if (pipeline.state === "suspended") return { reason: "suspended" };
   if (pipeline.state !== "live") return { reason: "rebalancing" };
@@ -78,7 +99,10 @@ function reasonOf({ pipeline, position }: LeaseRecord, state: ConsumerState): Re
   if (pipeline.mapFull) return { reason: "map-full" };
   if (pipeline.unmarkedFull) return { reason: "unacknowledged" };
   if (pipeline.gated) return { reason: "commit-failing", error: "the start is not stored yet" };
-  if (state.sourceError !== null) return { reason: "source-error", error: state.sourceError };
+  const { sourceError } = member;
+  if (sourceError !== null) return { reason: "source-error", error: sourceError };
+  const heldBy = segment?.heldBy ?? null;
+  if (heldBy !== null) return { reason: "back-off", error: heldBy };
   const { collapse, dispatches } = pipeline.recovery;
   if (dispatches.error !== null) return { reason: "dead-letter-retry", error: dispatches.error };
   if (collapse.phase === "waiting") return { reason: "back-off" };

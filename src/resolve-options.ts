@@ -1,7 +1,7 @@
-import { NotSupportedError } from "./errors.ts";
 import { resolveLogger } from "./logger.ts";
 import { RESERVED_UNITS } from "./metadata/check-user-text.ts";
 import type { ConsumerOptions } from "./options.ts";
+import { type ResolvedSegments, resolveSegments } from "./resolve-segments.ts";
 import { MAX_WAIT_MS, type ResolvedTopic, resolveTopics } from "./resolve-topic.ts";
 import type { SourceFactory } from "./source/source.ts";
 import type { Clock, Logger } from "./types.ts";
@@ -12,6 +12,8 @@ export interface ResolvedOptions {
   readonly source: SourceFactory;
   readonly groupId: string;
   readonly topics: ReadonlyMap<string, ResolvedTopic>;
+  /** null: the group itself reads its partitions. */
+  readonly segments: ResolvedSegments | null;
   readonly concurrency: number;
   /** Threads for modules; 0: as many as there are processors. */
   readonly workers: number;
@@ -70,21 +72,26 @@ export function checkConcurrency(value: unknown, act: Validator = check): number
  * Checks a consumer's options once and fills in the defaults.
  *
  * @throws {TypeError|RangeError} Naming the option, the rule and the value received.
- * @throws {NotSupportedError} For options of a later release.
+ * @param environment Reads a variable of the process.
  */
 export function resolveOptions<P extends Record<string, unknown>>(
   options: ConsumerOptions<P>,
   systemClock: Clock,
+  environment: (name: string) => string | undefined = () => undefined,
 ): ResolvedOptions {
   const given = check.object("options", options) as Partial<ConsumerOptions>;
   check.knownKeys("options", given, CONSUMER_KEYS);
-  refuseUnsupported(given);
+  check.integer("connections", given.connections, 1, 1, 1);
   const source = check.object("source", given.source) as unknown as SourceFactory;
   check.callable("source.open", source.open);
   const concurrency = checkConcurrency(given.concurrency);
   const topics = resolveTopics(given.topics, concurrency);
   const largest = Math.max(...[...topics.values()].map((topic) => topic.maxMessages));
   checkSink(source, topics);
+  const segments = resolveSegments(given.parallelSegments, environment);
+  if (segments !== null && typeof source.admin !== "function") {
+    throw check.typeError("parallelSegments needs a source with admin()", source);
+  }
   if (given.clock !== undefined)
     check.callable("clock.now", check.object("clock", given.clock).now);
   if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
@@ -94,6 +101,7 @@ export function resolveOptions<P extends Record<string, unknown>>(
     source,
     groupId: check.text("groupId", given.groupId),
     topics,
+    segments,
     concurrency,
     workers: check.integer("workers", given.workers, 0, 1, MAX_WORKERS),
     ...resolveLimits(given, largest),
@@ -186,12 +194,4 @@ function checkSink(source: SourceFactory, topics: ReadonlyMap<string, ResolvedTo
       source,
     );
   }
-}
-
-function refuseUnsupported(given: Partial<ConsumerOptions>): void {
-  check.integer("connections", given.connections, 1, 1, 1);
-  if (given.parallelSegments === undefined) return;
-  const segments = check.object("parallelSegments", given.parallelSegments);
-  const count = check.integer("parallelSegments.count", segments.count, 1, 1, 65_536);
-  if (count !== 1) throw new NotSupportedError(`parallelSegments with count ${count}`);
 }

@@ -1,5 +1,3 @@
-import type { Events } from "./events.ts";
-import type { GroupLeases } from "./group-leases.ts";
 import { type ConsumerState, explain, type LeaseRecord } from "./report.ts";
 import type { Lease } from "./source/source.ts";
 import { Timers } from "./timers.ts";
@@ -11,8 +9,8 @@ const BLOCK_CHECKS = 10;
 /** Where a stall watch looks, and to whom it speaks. */
 export interface StallWatchOptions {
   readonly clock: Clock;
-  readonly events: Events;
-  readonly leases: GroupLeases;
+  /** Of all members. */
+  readonly leases: { all(): LeaseRecord[]; of(lease: Lease): LeaseRecord | undefined };
   /** Time with work and no mark after which a partition is stalled (X2). */
   readonly stallMs: number;
   readonly state: () => ConsumerState;
@@ -85,6 +83,6 @@ export class StallWatch {
   #emit(record: LeaseRecord, kind: string | null): void {
     const explanation = explain(record, this.#options.state());
     const { topic, partition, reason } = explanation;
-    this.#options.events.emit("stalled", { topic, partition, kind: kind ?? reason, explanation });
+    record.events.emit("stalled", { topic, partition, kind: kind ?? reason, explanation });
   }
 }

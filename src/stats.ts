@@ -1,5 +1,5 @@
 /** What a consumer says about itself: plain JSON. */
-import type { TopicPartition } from "./types.ts";
+import type { SegmentInfo, TopicPartition } from "./types.ts";
 
 /** Percentiles in milliseconds over the last samples; null before the first. */
 export interface Latency {
@@ -8,8 +8,14 @@ export interface Latency {
   readonly max: number | null;
 }
 
+/** A partition; with parallel segments, as one of them sees it. */
+export interface StatsPlace extends TopicPartition {
+  readonly groupId?: string;
+  readonly segment?: SegmentInfo;
+}
+
 /** State of one topic partition. */
-export interface PartitionStats extends TopicPartition {
+export interface PartitionStats extends StatsPlace {
   /** Polled, waiting in a lane. */
   readonly queued: number;
   /** Handed to a call that has not ended. */
@@ -71,7 +77,7 @@ export type ExplanationReason =
   | "source-error";
 
 /** One answer of `explain()`. */
-export interface Explanation extends TopicPartition {
+export interface Explanation extends StatsPlace {
   readonly reason: ExplanationReason;
   /** Age of the oldest unfinished message, from its poll, or of the running call. */
   readonly ageMs?: number;
@@ -88,11 +94,11 @@ export interface CloseReport {
   /** Messages whose call was still running at the deadline. */
   readonly abandoned: number;
   /** Partitions whose last commit failed. */
-  readonly uncommitted: readonly TopicPartition[];
+  readonly uncommitted: readonly StatsPlace[];
 }
 
 /** Outcome of an explicit commit, per partition. */
-export type CommitReport = readonly (TopicPartition & {
+export type CommitReport = readonly (StatsPlace & {
   readonly offset: number;
   readonly outcome: "stored" | "fenced" | "failed";
 })[];

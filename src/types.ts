@@ -47,6 +47,15 @@ export interface Message<T = unknown> {
   detach(): Message<T>;
 }
 
+/** A parallel segment: one of several groups that share the messages of a partition. */
+export interface SegmentInfo {
+  /** In [0, count). */
+  readonly index: number;
+  readonly count: number;
+  /** The group that the segments come from: the `groupId` of the consumer's options. */
+  readonly origin: string;
+}
+
 /** What `eachMessage` gets beside the message. Valid until the call settles (rule H3). */
 export interface MessageContext<T = unknown> {
   /** Virtual partition that handles this call, in [0, maxPartitions). */
@@ -54,8 +63,10 @@ export interface MessageContext<T = unknown> {
   /** 1 for the first attempt. */
   readonly attempt: number;
   readonly collapsed: boolean;
+  /** Of a segment: its own group, such as `orders-parallel-0`. */
   readonly groupId: string;
-  readonly segment?: { readonly index: number; readonly count: number; readonly origin: string };
+  /** Absent outside of parallel segments. */
+  readonly segment?: SegmentInfo | undefined;
   /** Aborts when the lease is lost or a drain deadline or `handlerTimeoutMs` passes; made on first access. */
   readonly signal: AbortSignal;
   /** True once no new call will start: finish or stop early. */
@@ -104,7 +115,7 @@ export interface VirtualPartitionInfo {
   readonly partition: number;
   readonly virtualPartition: number;
   readonly groupId: string;
-  readonly segment?: { readonly index: number; readonly count: number; readonly origin: string };
+  readonly segment?: SegmentInfo | undefined;
 }
 
 /** A long-lived consumer of one virtual partition (rules C1–C3). */

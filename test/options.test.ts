@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createConsumer } from "../src/consumer.ts";
-import { NotSupportedError } from "../src/errors.ts";
+import { byKey, random, roundRobin } from "../src/group/partitioners.ts";
 import type { ConsumerOptions } from "../src/options.ts";
 import { resolveOptions } from "../src/resolve-options.ts";
 import { fakeClock } from "../src/testing/fake-clock.ts";
@@ -17,6 +17,10 @@ const topic = (extra: Loose): Loose => ({ topics: { t: { eachMessage, ...extra }
 const queue = (extra: Loose, onError?: string): Loose =>
   topic({ onError, deadLetterQueue: { topic: "dead", ...extra } });
 const module = (given: unknown): Loose => ({ topics: { t: { module: given } } });
+const segments = (extra: Loose, beside: Loose = {}): Loose => ({
+  parallelSegments: { count: 4, partitioner: byKey(), ...extra },
+  ...beside,
+});
 const lanes = (extra: Loose): Loose => topic({ virtualPartitions: extra });
 
 /** What was thrown. */
@@ -85,6 +89,22 @@ const WRONG: [name: string, extra: Loose, kind: Kind, shown: string][] = [
   ["offsetMap", { offsetMap: "base64" }, RangeError, '"base64"'],
   ["parallelSegments", { parallelSegments: 4 }, TypeError, "4"],
   ["parallelSegments.count", { parallelSegments: { count: 0 } }, RangeError, "0"],
+  ["parallelSegments.count", { parallelSegments: {} }, TypeError, "undefined"],
+  ["parallelSegments.count", segments({ count: 65_537 }), RangeError, "65537"],
+  ["parallelSegments.partitioner", { parallelSegments: { count: 2 } }, TypeError, "undefined"],
+  ["parallelSegments.partitioner", segments({ partitioner: random() }), TypeError, "random()"],
+  ["partitioner", segments({ partitioner: roundRobin() }), TypeError, "roundRobin()"],
+  ["parallelSegments.reducer", segments({ reducer: 3 }), TypeError, "3"],
+  ["parallelSegments.mergeKey", segments({ mergeKey: "" }), RangeError, '""'],
+  ["parallelSegments.version", segments({ version: 2 }), TypeError, "2"],
+  ["24 bytes", segments({ version: "é".repeat(13) }), RangeError, JSON.stringify("é".repeat(13))],
+  ["onPartitionerError", segments({ onPartitionerError: "skip" }), RangeError, '"skip"'],
+  ["parallelSegments.run", segments({ run: "none" }), TypeError, '"none"'],
+  ["parallelSegments.run", segments({ run: [] }), RangeError, "an array of 0"],
+  ["parallelSegments.run", segments({ run: [0, 4] }), RangeError, "4"],
+  ["parallelSegments.run", segments({ run: [1, 1] }), RangeError, '"1,1"'],
+  ['no option "segment"', segments({ segment: 1 }), TypeError, "1"],
+  ["source with admin()", segments({}, { source: { open() {} } }), TypeError, "{ open }"],
   ["maxMessages", topic({ maxMessages: 0 }), RangeError, "0"],
   ["maxMessages", topic({ maxMessages: 100_001 }), RangeError, "100001"],
   ["maxWaitMs", topic({ maxWaitMs: -5 }), RangeError, "-5"],
@@ -203,16 +223,6 @@ describe("resolveOptions()", () => {
     expect(thrown("options")).toBeInstanceOf(TypeError);
   });
 
-  const LATER: [string, Loose][] = [
-    ["parallelSegments", { parallelSegments: { count: 2, partitioner: () => "k" } }],
-  ];
-  test.each(LATER)("says that %s is not supported yet: %j", (name, extra) => {
-    const error = thrown(options(extra));
-    expect(error).toBeInstanceOf(NotSupportedError);
-    expect((error as NotSupportedError).code).toBe("HEADRACE_NOT_SUPPORTED");
-    expect(error.message).toContain(name);
-  });
-
   test("fills in the documented defaults", () => {
     const resolved = resolveOptions(options(), clock);
     expect(resolved).toMatchObject({
@@ -264,6 +274,35 @@ describe("resolveOptions()", () => {
       partitioner: null,
       reducer: null,
     });
+  });
+
+  test("parallel segments have their defaults, and run all in one process", () => {
+    const { segments: resolved } = resolveOptions(options(segments({})), clock);
+    expect(resolved).toMatchObject({ count: 4, reducer: null, mergeKey: null, version: null });
+    expect(resolved).toMatchObject({ stops: false, run: [0, 1, 2, 3] });
+    expect(resolveOptions(options(), clock).segments).toBe(null);
+    expect(resolveOptions(options(segments({ count: 1 })), clock).segments).toBe(null);
+  });
+
+  const VARIABLES: [text: string | undefined, run: unknown, expected: number[] | string][] = [
+    [undefined, undefined, [0, 1, 2, 3]],
+    ["", undefined, [0, 1, 2, 3]],
+    ["all", undefined, [0, 1, 2, 3]],
+    ["2, 0", undefined, [0, 2]],
+    ["2", [3], [3]],
+    ["2", "all", [0, 1, 2, 3]],
+    ["4", undefined, "HEADRACE_SEGMENTS must name segments from 0 to 3: received 4"],
+    ["1,x", undefined, 'HEADRACE_SEGMENTS must name segments from 0 to 3: received "x"'],
+    ["1,,2", undefined, 'HEADRACE_SEGMENTS must name segments from 0 to 3: received ""'],
+    ["-1", undefined, 'HEADRACE_SEGMENTS must name segments from 0 to 3: received "-1"'],
+    ["1,1", undefined, 'HEADRACE_SEGMENTS must name each segment once: received "1,1"'],
+  ];
+  test.each(VARIABLES)("HEADRACE_SEGMENTS %j with run %j", (text, run, expected) => {
+    const given = options(segments(run === undefined ? {} : { run }));
+    const environment = (name: string) => (name === "HEADRACE_SEGMENTS" ? text : undefined);
+    const resolve = () => resolveOptions(given, clock, environment).segments?.run;
+    if (typeof expected === "string") expect(resolve).toThrow(expected);
+    else expect(resolve()).toEqual(expected);
   });
 
   test("takes every option at its limits", () => {

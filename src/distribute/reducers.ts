@@ -1,5 +1,5 @@
-import type { PartitionKey, Reducer } from "../types.ts";
-import { murmur3, murmur3Text, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../wasm/hash.ts";
+import type { Reducer } from "../types.ts";
+import { keyHash } from "../wasm/key-hash.ts";
 
 const encoder: TextEncoder = new TextEncoder();
 
@@ -21,11 +21,4 @@ export function modulo(hash: (bytes: Uint8Array) => number): Reducer {
     const bytes = typeof key === "string" ? encoder.encode(key) : (key ?? new Uint8Array(0));
     return (hash(bytes) >>> 0) % maxPartitions;
   };
-}
-
-function keyHash(key: PartitionKey): number {
-  if (key === null) return NULL_KEY_HASH;
-  return typeof key === "string"
-    ? murmur3Text(key, PARTITION_KEY_SEED)
-    : murmur3(key, PARTITION_KEY_SEED);
 }

@@ -1,8 +1,10 @@
 import { MessageView } from "../message.ts";
+import { PARTITIONER_RULE, partitionKeyOf } from "../partition-key.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Partitioner, PartitionKey } from "../types.ts";
-import { hashKeys, murmur3, murmur3Text, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../wasm/hash.ts";
+import { hashKeys, PARTITION_KEY_SEED, remixHashes } from "../wasm/hash.ts";
 import type { Kernel } from "../wasm/kernel.ts";
+import { keyHash } from "../wasm/key-hash.ts";
 
 /** The partitioner failed for a message: the whole batch becomes one ordered run (P2). */
 export interface KeyFailure {
@@ -19,11 +21,22 @@ export interface KeyFailure {
 export class Grouper {
   readonly #partitioner: Partitioner | null;
   readonly #kernel: Kernel;
+  readonly #remix: boolean;
   /** Keys of the last batch, kept for a custom reducer only. */
   readonly keys: PartitionKey[] | null;
 
-  constructor(kernel: Kernel, partitioner: Partitioner | null, keepKeys: boolean) {
+  /**
+   * @param remix Hashes are mixed once more: in a segment those of all keys lie side by side, and would be reduced to
+   *   few virtual partitions.
+   */
+  constructor(
+    kernel: Kernel,
+    partitioner: Partitioner | null,
+    keepKeys: boolean,
+    remix: boolean = false,
+  ) {
     this.#kernel = kernel;
+    this.#remix = remix;
     this.#partitioner = partitioner;
     this.keys = keepKeys ? [] : null;
   }
@@ -37,9 +50,12 @@ export class Grouper {
       const failure = this.#choose(batch, column);
       if (failure !== null) return failure;
     } else if (records.keyHashes !== undefined) {
-      this.#kernel.hashColumn(count).set(records.keyHashes);
-      batch.hashes = records.keyHashes;
-      return null;
+      column = this.#kernel.hashColumn(count);
+      column.set(records.keyHashes);
+      if (!this.#remix) {
+        batch.hashes = records.keyHashes;
+        return null;
+      }
     } else if (records.rawKeys !== undefined) {
       const { bytes, starts, ends } = records.rawKeys;
       this.#kernel.hashRaw(bytes, starts, ends, count, PARTITION_KEY_SEED);
@@ -48,6 +64,7 @@ export class Grouper {
       column = this.#kernel.hashColumn(count);
       hashKeys(records, count, column);
     }
+    if (this.#remix) remixHashes(column, count);
     batch.hashes = column.slice(0, count);
     return null;
   }
@@ -63,31 +80,14 @@ export class Grouper {
       } catch (error) {
         return { index: i, error };
       }
-      const key = partitionKey(value);
+      const key = partitionKeyOf(value);
       if (key === undefined) {
-        return { index: i, error: new TypeError(`${RULE}: received ${typeof value}`), value };
+        const rule = `Cannot group as ${PARTITIONER_RULE}`;
+        return { index: i, error: new TypeError(`${rule}: received ${typeof value}`), value };
       }
-      column[i] = hashOf(key);
+      column[i] = keyHash(key);
       if (keys !== null) keys[i] = key;
     }
     return null;
   }
-}
-
-const RULE = "Cannot group as a partitioner must return string, number, bigint, bytes or null";
-
-/** The key as reducers get it (P1); undefined when the partitioner may not return this. */
-function partitionKey(value: unknown): PartitionKey | undefined {
-  if (typeof value === "string") return value;
-  if (value === null || value === undefined) return null;
-  if (value instanceof Uint8Array) return value;
-  return typeof value === "number" || typeof value === "bigint" ? String(value) : undefined;
-}
-
-/** Bytes and the text that they encode are one key. */
-function hashOf(key: PartitionKey): number {
-  if (key === null) return NULL_KEY_HASH;
-  return typeof key === "string"
-    ? murmur3Text(key, PARTITION_KEY_SEED)
-    : murmur3(key, PARTITION_KEY_SEED);
 }

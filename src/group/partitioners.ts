@@ -1,3 +1,4 @@
+import { byMessageKey, unstablePartitioner } from "../known-partitioners.ts";
 import type { Message, Partitioner } from "../types.ts";
 
 /** What messages without a key have in common. */
@@ -14,7 +15,7 @@ function spreadKey(message: Message): string {
  * @param options.missing Messages without a key: "together" (default) they are one key, "spread" each is its own.
  */
 export function byKey(options: { missing?: MissingKey } = {}): Partitioner {
-  if (options.missing !== "spread") return (message) => message.key;
+  if (options.missing !== "spread") return byMessageKey;
   return (message) => message.key ?? spreadKey(message);
 }
 
@@ -36,10 +37,10 @@ export function byPayload<T>(choose: (payload: T) => ReturnType<Partitioner<T>>)
 /** Each message is a key of its own, counted up: no order is kept. */
 export function roundRobin(): Partitioner {
   let next = 0;
-  return () => next++;
+  return unstablePartitioner("roundRobin()", () => next++);
 }
 
 /** Each message is a random key: no order is kept. */
 export function random(): Partitioner {
-  return () => Math.random();
+  return unstablePartitioner("random()", () => Math.random());
 }

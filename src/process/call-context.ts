@@ -2,13 +2,15 @@ import { contextArguments } from "../context-arguments.ts";
 import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
-import type { Batch, Message, MessageContext } from "../types.ts";
+import type { Batch, Message, MessageContext, SegmentInfo } from "../types.ts";
 import { show } from "../validate.ts";
 import type { MessagePlace, ReturnedRecord } from "../worker/host/hosted-call.ts";
 
 /** What calls need from the lease they run under. */
 export interface LeaseView {
   readonly groupId: string;
+  /** undefined outside of parallel segments. */
+  readonly segment: SegmentInfo | undefined;
   /** Marks no longer count. */
   readonly ended: boolean;
   readonly draining: boolean;
@@ -54,6 +56,9 @@ export class CallContext<T = unknown> implements MessageContext<T> {
   }
   get groupId(): string {
     return this.lease.groupId;
+  }
+  get segment(): SegmentInfo | undefined {
+    return this.lease.segment;
   }
   get draining(): boolean {
     return this.lease.draining;

@@ -22,6 +22,8 @@ export interface RecordBatch {
   readonly offsetDeltas: Uint32Array | null;
   /** Memory charged to the budget (F2): key + value + headers + 512 per decoded record, or the raw bytes. */
   readonly byteLength: number;
+  /** Records whose memory it keeps, where those are more than `count`. */
+  readonly heldCount?: number;
   keyAt(index: number): Uint8Array | null;
   valueAt(index: number): Uint8Array | null;
   /** Milliseconds since the epoch. */

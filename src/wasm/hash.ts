@@ -100,6 +100,11 @@ export function hashKeys(keys: KeySource, count: number, column: Uint32Array): v
   }
 }
 
+/** Mixes the hashes in `column[0, count)` once more. Different ones stay different. */
+export function remixHashes(column: Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) column[i] = finishMurmur3(column[i]!);
+}
+
 /** {@link murmur3} of `bytes[start, end)`; no view is made. */
 export function murmur3Range(bytes: Uint8Array, start: number, end: number, seed: number): number {
   const length = end - start;

@@ -22,6 +22,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   "dead-letters.ts": "wiring",
   "dispatches.ts": "wiring",
   "group-leases.ts": "wiring",
+  "group-member.ts": "wiring",
   "intake.ts": "wiring",
   "lease-calls.ts": "wiring",
   "lease-handler.ts": "wiring",
@@ -32,6 +33,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   "pipeline-host.ts": "wiring",
   "recovery.ts": "wiring",
   "report.ts": "wiring",
+  "segment-inlet.ts": "wiring",
   "stall-watch.ts": "wiring",
 };
 
