@@ -57,6 +57,13 @@ export class SourceError extends HeadraceError {
   }
 }
 
+/** Offsets of a group cannot be stored from outside, as it has members. */
+export class GroupRunningError extends SourceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { code: "HEADRACE_GROUP_RUNNING", retriable: true, ...details });
+  }
+}
+
 /** A commit was refused for good. */
 export class CommitError extends HeadraceError {
   constructor(message: string, details: ErrorDetails = {}) {

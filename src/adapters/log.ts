@@ -1,12 +1,19 @@
 /** The embedded log as a source, sink and admin: `import { log, openLog } from "headrace/log"`. */
-import { SourceError } from "../errors.ts";
+import { GroupRunningError, LogError, SourceError } from "../errors.ts";
 import { type AssignorName, assignors } from "../log/assignors.ts";
 import { type Log, LogHandle, openHandle, openReader, type StoredOffset } from "../log/log.ts";
 import { resolveLogOptions, VISIBILITIES } from "../log/log-options.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { LogSource } from "../log/log-source.ts";
 import type { Visibility } from "../log/reader-partition.ts";
-import type { Admin, Sink, Source, SourceFactory } from "../source/source.ts";
+import type {
+  Admin,
+  GroupDescription,
+  OffsetToStore,
+  Sink,
+  Source,
+  SourceFactory,
+} from "../source/source.ts";
 import { Validator } from "../validate.ts";
 
 export type { TornTail } from "../log/active-segment.ts";
@@ -147,6 +154,46 @@ class LogAdmin implements Admin {
     return this.#log().committed(groupId, topic);
   }
 
+  async committedTopics(groupId: string): Promise<readonly string[]> {
+    const handle = this.#log();
+    const found: string[] = [];
+    for (const { topic } of await handle.topics()) {
+      if ((await handle.groups(topic)).includes(groupId)) found.push(topic);
+    }
+    return found.sort();
+  }
+
+  /** Members in any topic count, as with a broker. */
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    const handle = this.#log();
+    const members = new Set<string>();
+    for (const { topic } of await handle.topics()) {
+      const process = await handle.groupProcess(groupId, topic);
+      if (process !== null) members.add(`process ${process.pid} on ${process.host}`);
+    }
+    if (members.size > 0) return { state: "running", members: [...members] };
+    const isKnown = (await this.committedTopics(groupId)).length > 0;
+    return { state: isKnown ? "empty" : "none", members: [] };
+  }
+
+  async commit(groupId: string, topic: string, offsets: readonly OffsetToStore[]): Promise<void> {
+    const { state, members } = await this.describeGroup(groupId);
+    if (state === "running") throw groupRunning(groupId, members.join(", "));
+    try {
+      await this.#log().commit(groupId, topic, offsets);
+    } catch (error) {
+      // It has started meanwhile: its lock is what guards the offsets.
+      if (error instanceof LogError && (await this.#isRunning(groupId, topic))) {
+        throw groupRunning(groupId, "a refusal", error);
+      }
+      throw error;
+    }
+  }
+
+  async #isRunning(groupId: string, topic: string): Promise<boolean> {
+    return (await this.#log().groupProcess(groupId, topic)) !== null;
+  }
+
   async createTopic(topic: string, partitions: number): Promise<void> {
     this.#log();
     const writer = await this.#sides.write();
@@ -167,4 +214,9 @@ class LogAdmin implements Admin {
     if (this.#handle !== undefined) return this.#handle;
     throw new SourceError("Cannot ask the log as its admin must be open: received a call");
   }
+}
+
+function groupRunning(groupId: string, received: string, cause?: unknown): GroupRunningError {
+  const rule = `group "${groupId}" must have no member`;
+  return new GroupRunningError(`Cannot store offsets as ${rule}: received ${received}`, { cause });
 }

@@ -116,6 +116,15 @@ export class Bench {
     }
   }
 
+  /** As `until`, for what must be asked for. */
+  async eventually(what: string, done: () => Promise<boolean>): Promise<void> {
+    const deadline = this.harness.clock.now() + this.#timeoutMs;
+    while (!(await done())) {
+      if (this.harness.clock.now() > deadline) throw new Error(`Waited in vain until ${what}`);
+      await this.#wait(5);
+    }
+  }
+
   quiet(): Promise<void> {
     return this.#wait(this.harness.quietMs ?? 300);
   }

@@ -7,6 +7,7 @@
  *
  * Waits are deadlines over real time. Where a case must see that nothing happens, it looks for `quietMs`.
  */
+import { administration } from "./conformance-admin.ts";
 import {
   type ConformanceRecord,
   gate,
@@ -332,4 +333,5 @@ export const sourceCases: readonly SourceCase[] = [
   ...delivery,
   ...commits,
   ...endings,
+  ...administration,
 ];

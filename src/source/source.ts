@@ -171,6 +171,22 @@ export interface Sink {
   close(): Promise<void>;
 }
 
+/** An offset to be stored for a group that has no member. */
+export interface OffsetToStore {
+  readonly partition: number;
+  /** The next offset to read. */
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+/** Who is in a group. */
+export interface GroupDescription {
+  /** `none`: there is no such group; `empty`: it has stored something, nobody is in it. */
+  readonly state: "none" | "empty" | "running";
+  /** Its members, as the source names them; none where the source does not say. */
+  readonly members: readonly string[];
+}
+
 /** What headrace asks about topics and groups. */
 export interface Admin {
   open(): Promise<void>;
@@ -184,6 +200,23 @@ export interface Admin {
     groupId: string,
     topic: string,
   ): Promise<readonly { partition: number; offset: number | null; metadata: string }[]>;
+  /** Topics in which the group has stored an offset, sorted. */
+  committedTopics(groupId: string): Promise<readonly string[]>;
+  /**
+   * Whether anybody is in the group now.
+   *
+   * @param topic One that exists: a source that is not told about some kinds of groups asks there for a commit that
+   *   changes nothing, which is refused for a group with members.
+   */
+  describeGroup(groupId: string, topic: string): Promise<GroupDescription>;
+  /**
+   * Stores offsets for a group that has no member; one that nobody knows comes to be. The source itself refuses it
+   * for any other group, whatever was described before.
+   *
+   * @throws {GroupRunningError} When the group has members: nothing is stored then.
+   * @throws {HeadraceError} For anything else: some of the offsets may be stored.
+   */
+  commit(groupId: string, topic: string, offsets: readonly OffsetToStore[]): Promise<void>;
   createTopic(topic: string, partitions: number): Promise<void>;
   close(): Promise<void>;
 }

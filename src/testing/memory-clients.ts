@@ -1,7 +1,7 @@
 /** The writing and the asking side of a memory source. */
-import { SourceError } from "../errors.ts";
-import type { Admin, Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
-import type { MemoryCommits } from "./memory-commits.ts";
+import { GroupRunningError, SourceError } from "../errors.ts";
+import type { Admin, OffsetToStore, Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import { type CommitHook, type MemoryCommits, OUTSIDE } from "./memory-commits.ts";
 import type { MemoryLog, MemoryRecordInput } from "./memory-log.ts";
 
 /** Appends records and wakes who owns the partition. */
@@ -23,8 +23,19 @@ export function memorySink(log: MemoryLog, append: Append): Sink {
   };
 }
 
+/** What an admin needs of the memory source it belongs to. */
+export interface AdminHost {
+  readonly log: MemoryLog;
+  readonly commits: MemoryCommits;
+  readonly maxMetadataLength: number;
+  /** Indexes of the members that run. */
+  membersOf(groupId: string): readonly number[];
+  readonly chooseOutcome: CommitHook;
+}
+
 /** An admin over the same log and commits. */
-export function memoryAdmin(log: MemoryLog, commits: MemoryCommits): Admin {
+export function memoryAdmin(host: AdminHost): Admin {
+  const { log, commits } = host;
   return {
     open: async () => {},
     partitionCounts: async (topics) => {
@@ -44,7 +55,42 @@ export function memoryAdmin(log: MemoryLog, commits: MemoryCommits): Admin {
           metadata: stored?.metadata ?? "",
         };
       }),
+    committedTopics: async (groupId) => commits.topicsOf(groupId),
+    describeGroup: async (groupId) => {
+      const members = host.membersOf(groupId).map((index) => `member ${index}`);
+      const isKnown = commits.topicsOf(groupId).length > 0;
+      return { state: members.length > 0 ? "running" : isKnown ? "empty" : "none", members };
+    },
+    commit: (groupId, topic, offsets) => commitFromOutside(host, groupId, topic, offsets),
     createTopic: async (topic, partitions) => log.createTopic(topic, partitions),
     close: async () => {},
   };
+}
+
+async function commitFromOutside(
+  host: AdminHost,
+  groupId: string,
+  topic: string,
+  offsets: readonly OffsetToStore[],
+): Promise<void> {
+  const partitions = host.log.partitionsOf(topic).length;
+  const tooLong = (metadata: string): boolean => metadata.length > host.maxMetadataLength;
+  const wrong = offsets.find((one) => one.partition >= partitions || tooLong(one.metadata));
+  if (wrong !== undefined) {
+    const rule = `partition and metadata must fit topic "${topic}"`;
+    throw new SourceError(`Cannot store offsets as ${rule}: received ${JSON.stringify(wrong)}`);
+  }
+  const entries = offsets.map((one) => ({ groupId, member: OUTSIDE, topic, ...one }));
+  const attempts = host.commits.begin(entries);
+  const outcome = (await host.chooseOutcome(entries)) ?? "stored";
+  const members = host.membersOf(groupId);
+  if (members.length > 0 || outcome === "fenced") {
+    const rule = `group "${groupId}" must have no member`;
+    throw new GroupRunningError(`Cannot store offsets as ${rule}: received ${members.length}`);
+  }
+  if (outcome === "stored" || outcome === "stored-unknown") {
+    for (const attempt of attempts) host.commits.store(attempt);
+  }
+  if (outcome === "stored") return;
+  throw new SourceError(`Cannot store offsets as the source must take them: received ${outcome}`);
 }

@@ -21,10 +21,13 @@ const PLANNED: readonly PlannedOutcome[] = [
   "hang",
 ];
 
+/** Stands for a member where an admin commits. */
+export const OUTSIDE: number = -1;
+
 /** One entry of a commit request. */
 export interface MemoryCommit {
   readonly groupId: string;
-  /** Index of the member: sources in the order in which they were opened, from 0. */
+  /** Index of the member: sources in the order in which they were opened, from 0; -1: an admin, from outside. */
   readonly member: number;
   readonly topic: string;
   readonly partition: number;
@@ -103,6 +106,12 @@ export class MemoryCommits {
   set(groupId: string, topic: string, partition: number, committed: CommittedOffset): void {
     const group = this.#groups.get(groupId) ?? new Map<string, CommittedOffset>();
     this.#groups.set(groupId, group.set(`${topic}#${partition}`, committed));
+  }
+
+  /** Topics in which the group has stored an offset, sorted. */
+  topicsOf(groupId: string): string[] {
+    const stored = [...(this.#groups.get(groupId) ?? [])].filter(([, { offset }]) => offset >= 0);
+    return [...new Set(stored.map(([name]) => name.slice(0, name.lastIndexOf("#"))))].sort();
   }
 
   /** null: nothing stored; an offset below 0 is none (O10). */

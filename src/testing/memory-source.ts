@@ -129,7 +129,14 @@ class MemoryBroker implements MemorySource {
         memorySink(this.#log, (topic, partition, records) =>
           this.deliver(topic, partition, records),
         ),
-      admin: () => memoryAdmin(this.#log, this.#commits),
+      admin: () =>
+        memoryAdmin({
+          log: this.#log,
+          commits: this.#commits,
+          maxMetadataLength: this.#maxMetadataLength,
+          membersOf: (groupId) => this.#membersOf(groupId),
+          chooseOutcome: (entries) => this.#chooseOutcome(entries),
+        }),
     };
   }
 
@@ -248,7 +255,7 @@ class MemoryBroker implements MemorySource {
       maxBatchRecords: this.#maxBatchRecords,
       maxMetadataLength: this.#maxMetadataLength,
       manual: this.#options.deliverMode === "manual",
-      chooseOutcome: (entries) => this.#commits.nextPlanned() ?? this.#options.onCommit?.(entries),
+      chooseOutcome: (entries) => this.#chooseOutcome(entries),
       join: (one) => this.#join(one),
       listenerThrew: (error) => {
         this.#listenerErrors.push(error);
@@ -257,6 +264,16 @@ class MemoryBroker implements MemorySource {
     });
     this.#members.push(member);
     return member;
+  }
+
+  #chooseOutcome(entries: readonly MemoryCommit[]): ReturnType<CommitHook> {
+    return this.#commits.nextPlanned() ?? this.#options.onCommit?.(entries);
+  }
+
+  #membersOf(groupId: string): number[] {
+    return this.#members
+      .filter(({ running, group }) => running && group.groupId === groupId)
+      .map(({ index }) => index);
   }
 
   async #join(member: MemoryMember): Promise<void> {

@@ -1,10 +1,11 @@
 /** Topics and groups over kafkajs's admin client. */
-import { ClosedError } from "../../errors.ts";
-import type { Admin } from "../../source/source.ts";
+import { ClosedError, GroupRunningError } from "../../errors.ts";
+import type { Admin, GroupDescription, OffsetToStore } from "../../source/source.ts";
 import type { ClientAdmin, ClientConstructor } from "./client.ts";
 import { describeBrokers, type KafkajsConfig, openClient } from "./config.ts";
 import { errorType, sourceError } from "./errors.ts";
 import { loadClient } from "./load.ts";
+import { isRunning, OutsideCommits } from "./outside-commits.ts";
 import type { Sockets } from "./sockets.ts";
 
 /** How often and how many times a new topic is looked at: 5 s, plus kafkajs's own retries. */
@@ -14,6 +15,7 @@ const CREATED_ATTEMPTS = 50;
 export class KafkajsAdmin implements Admin {
   readonly #config: KafkajsConfig;
   #client: ClientAdmin | null = null;
+  #commits: OutsideCommits | null = null;
   #sockets: Sockets | null = null;
 
   constructor(config: KafkajsConfig) {
@@ -33,6 +35,7 @@ export class KafkajsAdmin implements Admin {
       throw sourceError(`Cannot connect as a broker of ${brokers} must answer`, error);
     }
     this.#client = admin;
+    this.#commits = new OutsideCommits(client);
     this.#sockets = sockets;
   }
 
@@ -95,6 +98,62 @@ export class KafkajsAdmin implements Admin {
     }
   }
 
+  async committedTopics(groupId: string): Promise<readonly string[]> {
+    const admin = this.#admin();
+    try {
+      const found = await admin.fetchOffsets({ groupId });
+      return found
+        .filter(({ partitions }) => partitions.some(({ offset }) => Number(offset) >= 0))
+        .map(({ topic }) => topic)
+        .sort();
+    } catch (error) {
+      throw sourceError(`Cannot read offsets as group "${groupId}" must be readable`, error);
+    }
+  }
+
+  async describeGroup(groupId: string, topic: string): Promise<GroupDescription> {
+    const admin = this.#admin();
+    try {
+      const { groups } = await admin.describeGroups([groupId]);
+      const { state = "Dead", members = [] } = groups[0] ?? {};
+      const names = members.map(({ clientId, clientHost }) => `${clientId} at ${clientHost}`);
+      if (state === "Empty") return { state: "empty", members: [] };
+      if (state !== "Dead") return { state: "running", members: names };
+      const listed = await admin.listGroups();
+      const isThere = listed.groups.some((one) => one.groupId === groupId);
+      if (!isThere) return { state: "none", members: [] };
+      // Of the newer protocol: kafkajs cannot describe it, but the broker guards its offsets.
+      const stored = (await this.committed(groupId, topic)).flatMap(({ offset, ...one }) =>
+        offset === null ? [] : [{ ...one, offset }],
+      );
+      const isTaken = await this.#outside().isTaken(groupId, topic, stored[0]);
+      return { state: isTaken ? "empty" : "running", members: [] };
+    } catch (error) {
+      throw sourceError(`Cannot ask for members as group "${groupId}" must be readable`, error);
+    }
+  }
+
+  async commit(groupId: string, topic: string, offsets: readonly OffsetToStore[]): Promise<void> {
+    try {
+      await this.#outside().commit(groupId, topic, offsets);
+    } catch (error) {
+      if (error instanceof ClosedError) throw error;
+      if (isRunning(error)) {
+        const rule = `group "${groupId}" must have no member`;
+        throw new GroupRunningError(`Cannot store offsets as ${rule}: received a refusal`, {
+          cause: error,
+        });
+      }
+      const rule = `the broker must take those of group "${groupId}" for "${topic}"`;
+      throw sourceError(`Cannot store offsets as ${rule}`, error);
+    }
+  }
+
+  #outside(): OutsideCommits {
+    this.#admin();
+    return this.#commits as OutsideCommits;
+  }
+
   /** Settles once every partition can be written. A topic that exists already is left as it is. */
   async createTopic(topic: string, partitions: number): Promise<void> {
     const admin = this.#admin();
@@ -123,10 +182,12 @@ export class KafkajsAdmin implements Admin {
 
   async close(): Promise<void> {
     const admin = this.#client;
+    const commits = this.#commits;
     this.#client = null;
+    this.#commits = null;
     this.#sockets?.refuse();
     // A connection that fails to say goodbye is closed all the same.
-    await admin?.disconnect().catch(() => {});
+    await Promise.allSettled([admin?.disconnect(), commits?.close()]);
     this.#sockets?.destroy();
   }
 }

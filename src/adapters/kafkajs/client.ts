@@ -190,12 +190,21 @@ export interface ClientAdmin {
   fetchTopicOffsets(
     topic: string,
   ): Promise<{ partition: number; offset: string; high: string; low: string }[]>;
-  fetchOffsets(request: { groupId: string; topics: string[] }): Promise<
+  /** Without topics: all in which the group has an offset. */
+  fetchOffsets(request: { groupId: string; topics?: string[] }): Promise<
     {
       topic: string;
       partitions: { partition: number; offset: string; metadata: string | null }[];
     }[]
   >;
+  /** A group that nobody knows is "Dead", and so is every one of the newer protocol. */
+  describeGroups(groupIds: string[]): Promise<{
+    groups: {
+      state: string;
+      members: { memberId: string; clientId: string; clientHost: string }[];
+    }[];
+  }>;
+  listGroups(): Promise<{ groups: { groupId: string }[] }>;
   createTopics(request: {
     topics: { topic: string; numPartitions: number }[];
     waitForLeaders: boolean;
