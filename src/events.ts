@@ -1,5 +1,6 @@
 /** What happens in a consumer, for its users to watch. */
-import { type ErrorInfo, errorInfo } from "./errors.ts";
+import { Emitter } from "./emitter.ts";
+import type { ErrorInfo } from "./errors.ts";
 import type { Explanation } from "./stats.ts";
 import type { Logger, SegmentInfo, TopicPartition } from "./types.ts";
 
@@ -62,19 +63,13 @@ export interface ConsumerEvents {
 }
 
 export type ConsumerEventName = keyof ConsumerEvents;
-type Listener<E extends ConsumerEventName> = (payload: ConsumerEvents[E]) => void;
 
-/**
- * Calls listeners and keeps their errors away from the pipeline (X4).
- *
- * `has()` lets callers skip building a payload that nobody reads.
- */
-export class Events {
-  readonly #listeners = new Map<ConsumerEventName, Set<Listener<never>>>();
+/** {@link Emitter} of a consumer: an error that nobody listens to is logged. */
+export class Events extends Emitter<ConsumerEvents> {
   readonly #logger: Logger;
-  readonly #reported = new WeakSet<object>();
 
   constructor(logger: Logger) {
+    super(logger);
     this.#logger = logger;
   }
 
@@ -83,47 +78,12 @@ export class Events {
     return new GroupEvents(this, group, this.#logger);
   }
 
-  /** @returns A function that removes the listener. */
-  on<E extends ConsumerEventName>(event: E, listener: Listener<E>): () => void {
-    let set = this.#listeners.get(event);
-    if (set === undefined) {
-      set = new Set();
-      this.#listeners.set(event, set);
+  override emit<E extends ConsumerEventName>(event: E, payload: ConsumerEvents[E]): void {
+    if (event === "error" && !this.has(event)) {
+      const { error, fatal } = payload as ConsumerEvents["error"];
+      this.#logger.error(`${fatal ? "Fatal: " : ""}${error.message}`, error);
     }
-    set.add(listener as Listener<never>);
-    return () => {
-      set.delete(listener as Listener<never>);
-    };
-  }
-
-  has(event: ConsumerEventName): boolean {
-    return (this.#listeners.get(event)?.size ?? 0) > 0;
-  }
-
-  emit<E extends ConsumerEventName>(event: E, payload: ConsumerEvents[E]): void {
-    const set = this.#listeners.get(event);
-    if (set === undefined || set.size === 0) {
-      if (event === "error") this.#log(payload as ConsumerEvents["error"]);
-      return;
-    }
-    for (const listener of [...set] as Listener<E>[]) {
-      try {
-        listener(payload);
-      } catch (error) {
-        this.#report(event, listener, error);
-      }
-    }
-  }
-
-  #log({ error, fatal }: ConsumerEvents["error"]): void {
-    this.#logger.error(`${fatal ? "Fatal: " : ""}${error.message}`, error);
-  }
-
-  /** A listener that throws is reported once, however often it is called. */
-  #report(event: string, listener: object, error: unknown): void {
-    if (this.#reported.has(listener)) return;
-    this.#reported.add(listener);
-    this.#logger.error(`A listener of "${event}" threw: ${errorInfo(error).message}`);
+    super.emit(event, payload);
   }
 }
 
@@ -141,6 +101,7 @@ class GroupEvents extends Events {
   override has(event: ConsumerEventName): boolean {
     return this.#all.has(event);
   }
+
   override emit<E extends ConsumerEventName>(event: E, payload: ConsumerEvents[E]): void {
     this.#all.emit(event, { ...payload, ...this.#group });
   }

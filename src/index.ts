@@ -20,10 +20,16 @@ export {
 } from "./group/partitioners.ts";
 export type * from "./options.ts";
 export { balanced } from "./produce/balanced.ts";
+export type { DeliveryOptions } from "./produce/delivery.ts";
 export { type KeyHash, messagesKey } from "./produce/messages-key.ts";
 export { partitionId } from "./produce/partition-id.ts";
 export type { ProduceResult } from "./produce/produce-call.ts";
 export { createProducer, type Producer } from "./produce/producer.ts";
+export type {
+  ProducerEventName,
+  ProducerEvents,
+  ProducerStats,
+} from "./produce/producer-events.ts";
 export type { LingerOptions, ProducerOptions } from "./produce/producer-options.ts";
 export type * from "./source/source.ts";
 export type * from "./stats.ts";

@@ -1,5 +1,5 @@
 import { ClosedError, HeadraceError, LogError } from "../errors.ts";
-import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import type { Delivery, Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
 import type { RecordOutcome } from "./deduplication-window.ts";
 import type { TopicRequest } from "./log-options.ts";
 import type { LogStore } from "./log-store.ts";
@@ -46,11 +46,21 @@ export class LogSink implements Sink {
     return (store.topic(topic) ?? store.ensureTopic(topic, ONE_PARTITION)).partitions.length;
   }
 
-  async send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]> {
+  /**
+   * What an acknowledgement means is the topic's option `acknowledge`; with acks 0 it is not waited
+   * for. A batch is never sent twice, so `idempotent` asks for nothing more.
+   */
+  async send(batches: readonly SinkBatch[], delivery?: Delivery): Promise<readonly SinkOutcome[]> {
     const store = await this.#store();
+    if (delivery !== undefined && delivery.compression !== "none") {
+      const error = notCompressed(delivery.compression);
+      return batches.map(() => ({ error }));
+    }
     // All batches are appended before the first is waited for, so that they share writes.
     const appended = batches.map((batch) => outcome(batch, appendTo(store, batch)));
-    return Promise.all(appended);
+    if (delivery?.acks !== 0) return Promise.all(appended);
+    // outcome() never rejects, and nobody has asked for it.
+    return batches.map(() => ({ baseOffset: undefined }));
   }
 
   async close(): Promise<void> {
@@ -64,6 +74,12 @@ export class LogSink implements Sink {
     if (share !== undefined) return share.writer;
     throw new ClosedError("Cannot write to the log as the sink must be open: received a call");
   }
+}
+
+function notCompressed(compression: string): LogError {
+  return new LogError(
+    `Cannot append to the log as compression must be "none": received "${compression}"`,
+  );
 }
 
 async function outcome(

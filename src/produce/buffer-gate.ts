@@ -27,6 +27,18 @@ export class BufferGate {
     this.#admit();
   }
 
+  /** Admits now, or never: false when it would have to wait. */
+  tryEnter(bytes: number): boolean {
+    if (this.full || (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes)) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Bytes that are inside. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   leave(bytes: number): void {
     this.#bytes -= bytes;
     this.#admit();

@@ -1,9 +1,10 @@
+import { textBytes } from "../runtime/text-bytes.ts";
 import type { SinkRecord } from "../source/source.ts";
 import type { ProducerRecord } from "../types.ts";
 import { Validator } from "../validate.ts";
 
 const check = new Validator("produce");
-const encoder = new TextEncoder();
+const NO_HEADERS: SinkRecord["headers"] = [];
 const ID_BYTES = 16;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Counted per record beside key, value and headers, so that many empty records fill the buffer too. */
@@ -36,7 +37,7 @@ export function encodeRecord(given: ProducerRecord, wallTimeMs: number): Encoded
   const sink: SinkRecord = {
     key: toBytes("key", given.key ?? null),
     value: toBytes("value", given.value),
-    headers: given.headers === undefined ? [] : toHeaders(given.headers),
+    headers: given.headers === undefined ? NO_HEADERS : toHeaders(given.headers),
     timestamp: check.integer("timestamp", given.timestamp, Math.floor(wallTimeMs), 0, max),
     id: given.id === undefined ? null : toId(given.id),
   };
@@ -75,7 +76,7 @@ function toId(id: unknown): Uint8Array {
 function toBytes(name: string, value: unknown): Uint8Array | null;
 function toBytes(name: string, value: unknown, kind: "a string or bytes"): Uint8Array;
 function toBytes(name: string, value: unknown, kind = "a string, bytes or null"): unknown {
-  if (typeof value === "string") return encoder.encode(value);
+  if (typeof value === "string") return textBytes(value);
   if (value instanceof Uint8Array) return value;
   if (value === null && kind.endsWith("null")) return null;
   throw check.typeError(`${name} must be ${kind}`, value);

@@ -1,34 +1,50 @@
-import type { Partitioning } from "../types.ts";
+import type { Partitioning, ProducerRecord } from "../types.ts";
 import { Validator } from "../validate.ts";
-import { murmur2, murmur3, xxh32 } from "../wasm/hash.ts";
+import { type KeyHash, KeyHasher } from "./key-hash.ts";
 import { RoundRobin } from "./round-robin.ts";
 
+export type { KeyHash } from "./key-hash.ts";
+
 const check = new Validator("partition by key");
-const encoder = new TextEncoder();
 
-/** `murmur2`: as Kafka's own producers; `murmur3`: x86-32, seed 0; `xxh32`: seed 0, as Iggy's. */
-export type KeyHash = "murmur2" | "murmur3" | "xxh32";
+/** What {@link messagesKey} gives: it looks at nothing but the key, so the bytes that a producer has anyway serve. */
+export class KeyPartitioning implements Partitioning {
+  readonly #hasher: KeyHasher;
+  readonly #turns = new RoundRobin();
 
-/** Hashes as unsigned numbers. Kafka drops the sign bit; a remainder of the others takes all 32. */
-const HASHES: Readonly<Record<KeyHash, (key: Uint8Array) => number>> = {
-  murmur2: (key) => murmur2(key) & 0x7fffffff,
-  murmur3: (key) => murmur3(key, 0) >>> 0,
-  xxh32: (key) => xxh32(key, 0) >>> 0,
-};
+  constructor(hash: unknown) {
+    this.#hasher = new KeyHasher(check, hash);
+  }
+
+  /** True for an object that this class has made itself, whatever wraps it. */
+  static is(value: Partitioning): value is KeyPartitioning {
+    return #hasher in value;
+  }
+
+  readonly calculatePartitionId = (
+    topic: string,
+    { key }: ProducerRecord,
+    partitionCount: number,
+  ): number => {
+    if (key === undefined || key === null) return this.#turns.next(topic, partitionCount);
+    return this.#hasher.of(key) % partitionCount;
+  };
+
+  /** The same from the bytes of the key. */
+  partitionOfKey(topic: string, key: Uint8Array | null, partitionCount: number): number {
+    if (key === null) return this.#turns.next(topic, partitionCount);
+    return this.#hasher.ofBytes(key) % partitionCount;
+  }
+}
 
 /**
  * Records of one key to one partition, for as long as the number of partitions stays: hash modulo that number. An
  * empty key is a key; records without a key take turns.
  *
+ * Keys are text, or bytes; {@link u32}, {@link u64} and {@link u128} make the bytes of numbers.
+ *
  * @throws {TypeError | RangeError} When the hash is not a {@link KeyHash}.
  */
 export function messagesKey(hash: KeyHash = "murmur2"): Partitioning {
-  const hashOf = HASHES[check.oneOf("hash", hash, "murmur2", ["murmur2", "murmur3", "xxh32"])];
-  const turns = new RoundRobin();
-  return {
-    calculatePartitionId: (topic, { key }, partitionCount) => {
-      if (key === undefined || key === null) return turns.next(topic, partitionCount);
-      return hashOf(typeof key === "string" ? encoder.encode(key) : key) % partitionCount;
-    },
-  };
+  return new KeyPartitioning(hash);
 }

@@ -5,10 +5,13 @@ import type { Chunk } from "./produce-call.ts";
 export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
+  /** A request is on its way, or waits to be sent again. */
   inFlight = false;
   /** The linger timer of what waits. */
   timer: TimerHandle | null = null;
-  #chunks: Chunk[] = [];
+  readonly #chunks: Chunk[] = [];
+  /** Index of the oldest chunk; those before it were taken. */
+  #head = 0;
   #messageCount = 0;
   #byteLength = 0;
 
@@ -27,26 +30,41 @@ export class PartitionQueue {
 
   add(chunk: Chunk): void {
     this.#chunks.push(chunk);
-    this.#count(chunk, 1);
+    this.#messageCount += chunk.records.length;
+    this.#byteLength += chunk.byteLength;
   }
 
-  /** Removes the next batch: as many chunks as the limits allow, one at least. */
+  /** Removes the next batch: chunks of one delivery, as many as the limits allow, one at least. */
   take(maxMessages: number, maxBytes: number): Chunk[] {
-    let [messages, bytes, end] = [0, 0, 0];
-    for (const chunk of this.#chunks) {
-      messages += chunk.indexes.length;
+    const chunks = this.#chunks;
+    const first = chunks[this.#head];
+    let [messages, bytes, end] = [0, 0, this.#head];
+    for (let chunk = first; chunk !== undefined; chunk = chunks[end]) {
+      const fits =
+        messages + chunk.records.length <= maxMessages && bytes + chunk.byteLength <= maxBytes;
+      if (end > this.#head && !(fits && chunk.delivery === first?.delivery)) break;
+      messages += chunk.records.length;
       bytes += chunk.byteLength;
-      if (end > 0 && (messages > maxMessages || bytes > maxBytes)) break;
       end += 1;
     }
-    const taken = this.#chunks.slice(0, end);
-    this.#chunks = this.#chunks.slice(end);
-    for (const chunk of taken) this.#count(chunk, -1);
-    return taken;
+    return this.#remove(end, messages, bytes);
   }
 
-  #count(chunk: Chunk, sign: 1 | -1): void {
-    this.#messageCount += sign * chunk.indexes.length;
-    this.#byteLength += sign * chunk.byteLength;
+  /** Removes everything. */
+  takeAll(): Chunk[] {
+    return this.#remove(this.#chunks.length, this.#messageCount, this.#byteLength);
+  }
+
+  #remove(end: number, messages: number, bytes: number): Chunk[] {
+    const taken = this.#chunks.slice(this.#head, end);
+    this.#head = end;
+    this.#messageCount -= messages;
+    this.#byteLength -= bytes;
+    // Cutting a long array costs its length: it is done when most of it was taken.
+    if (this.#head * 2 >= this.#chunks.length) {
+      this.#chunks.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return taken;
   }
 }

@@ -22,6 +22,16 @@ export class TopicPartitions {
     this.#clock = clock;
   }
 
+  /** The number, when it is known. Asks again when it is old. */
+  known(topic: string): number | null {
+    const known = this.#topics.get(topic);
+    if (known === undefined || known.count === null) return null;
+    if (this.#clock.now() - known.askedAtMs >= REFRESH_MS && !known.asking) {
+      void this.#refresh(topic, known);
+    }
+    return known.count;
+  }
+
   /**
    * Calls back with the number: at once when it is known, so that records keep the order of their calls. When it
    * cannot be known, everybody who waits is told, and the next to come asks again.

@@ -152,22 +152,44 @@ export interface SinkBatch {
   readonly records: readonly SinkRecord[];
 }
 
-/** Where the batch begins (undefined when nothing was acknowledged), or why it was not written. */
+/** How the records of a batch are compressed. */
+export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/** What a batch needs to count as stored, and how it travels. */
+export interface Delivery {
+  /** Replicas that must have it: all in sync (-1), the leader (1), or nothing is waited for (0). */
+  readonly acks: -1 | 0 | 1;
+  readonly compression: Compression;
+  /** A batch that is sent again, since its answer was lost, is not stored twice. */
+  readonly idempotent: boolean;
+  /** How long the broker may wait for the replicas. */
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * Where the batch begins (undefined when nothing was acknowledged), or why it was not written. With `sendAgain` the
+ * same `SinkBatch` object may be sent again: the cause may pass by itself.
+ */
 export type SinkOutcome =
   | {
       readonly baseOffset: number | undefined;
       /** Of each record, where they do not simply follow `baseOffset`: some were stored before. */
       readonly offsets?: readonly number[];
     }
-  | { readonly error: HeadraceError };
+  | { readonly error: HeadraceError; readonly sendAgain?: boolean };
 
 /** The writing side of a log client. */
 export interface Sink {
+  /** Large batches are refused, so the records of one call may be parted; absent: they stay one batch. */
+  readonly partsCalls?: boolean;
   open(): Promise<void>;
   /** @throws {HeadraceError} For a topic that is missing and cannot be created. */
   partitionCount(topic: string): Promise<number>;
-  /** Outcomes index by index; never rejects for what the broker answers about one batch. */
-  send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]>;
+  /**
+   * Outcomes index by index; never rejects for what the broker answers about one batch. A sink that cannot do what
+   * `delivery` asks for (default: acknowledged by all, as it is) answers with an error, and stores nothing.
+   */
+  send(batches: readonly SinkBatch[], delivery?: Delivery): Promise<readonly SinkOutcome[]>;
   close(): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ import type { MemoryLog, MemoryRecordInput } from "./memory-log.ts";
 /** Appends records and wakes who owns the partition. */
 type Append = (topic: string, partition: number, records: readonly MemoryRecordInput[]) => number[];
 
-/** A sink whose batches are stored as they come; an `id` is not looked at. */
+/** A sink whose batches are stored as they come; of ids and delivery settings only acks 0 is looked at. */
 export function memorySink(log: MemoryLog, append: Append): Sink {
   const write = ({ topic, partition, records }: SinkBatch): SinkOutcome => {
     const inRange = log.has(topic) && partition < log.partitionsOf(topic).length;
@@ -18,7 +18,11 @@ export function memorySink(log: MemoryLog, append: Append): Sink {
   return {
     open: async () => {},
     partitionCount: async (topic) => log.partitionsOf(topic).length,
-    send: async (batches) => batches.map(write),
+    send: async (batches, delivery) => {
+      const outcomes = batches.map(write);
+      if (delivery?.acks !== 0) return outcomes;
+      return outcomes.map((one) => ("error" in one ? one : { baseOffset: undefined }));
+    },
     close: async () => {},
   };
 }

@@ -1,13 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import type { ClientPartitioner } from "../../src/adapters/kafkajs/client.ts";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
-import type { SinkBatch, SinkRecord } from "../../src/source/source.ts";
+import type { Delivery, SinkBatch, SinkRecord } from "../../src/source/source.ts";
 
 type Sent = { topicMessages: { topic: string; messages: { partition: number }[] }[] };
 
 function setUp(answer: (sent: Sent) => unknown) {
   const sent: Sent[] = [];
+  const made: { idempotent: boolean; retry: object; createPartitioner(): ClientPartitioner }[] = [];
   class Kafka {
-    producer() {
+    producer(options: (typeof made)[number]) {
+      made.push(options);
       return {
         connect: async () => {},
         disconnect: async () => {},
@@ -21,7 +24,12 @@ function setUp(answer: (sent: Sent) => unknown) {
       return { connect: async () => {}, disconnect: async () => {} };
     }
   }
-  return { sink: kafkajs({ brokers: ["b:1"], Kafka }).sink(), sent };
+  /** As kafkajs does when it sends: tells who leads each partition. */
+  const partition = (topic: string, leaders: readonly number[]): void => {
+    const partitionMetadata = leaders.map((leader, partitionId) => ({ partitionId, leader }));
+    made[0]?.createPartitioner()({ topic, partitionMetadata, message: {} as never });
+  };
+  return { sink: kafkajs({ brokers: ["b:1"], Kafka }).sink(), sent, made, partition };
 }
 
 const record: SinkRecord = {
@@ -82,5 +90,68 @@ describe("KafkajsSink", () => {
     const outcomes = await sink.send([batch("a", 1), batch("b", 0)]);
     for (const outcome of outcomes) expect(outcome).toMatchObject({ error: { retriable: true } });
     expect(sent.length).toBe(1);
+  });
+});
+
+const delivery: Delivery = {
+  acks: 1,
+  compression: "gzip",
+  idempotent: false,
+  requestTimeoutMs: 99,
+};
+
+describe("KafkajsSink with delivery settings", () => {
+  test("send() passes acks, compression and timeout on", async () => {
+    const { sink, sent } = setUp(() => []);
+    await sink.open();
+    expect(await sink.send([batch("a", 1)], { ...delivery, acks: 0 })).toEqual([
+      { baseOffset: undefined },
+    ]);
+    expect(sent[0]).toMatchObject({ acks: 0, compression: 1, timeout: 99 });
+  });
+
+  test("send() makes an idempotent producer when it is asked for, beside the other", async () => {
+    const { sink, made } = setUp(() => []);
+    await sink.open();
+    await sink.send([batch("a", 1)]);
+    expect(made.map(({ idempotent }) => idempotent)).toEqual([false]);
+    const exact = { ...delivery, acks: -1 as const, idempotent: true };
+    await sink.send([batch("a", 1)], exact);
+    await sink.send([batch("a", 1)], exact);
+    expect(made.map(({ idempotent }) => idempotent)).toEqual([false, true]);
+    // Without an end to the retries a batch could not be given up.
+    expect(made[1]?.retry).toMatchObject({ retries: 5 });
+  });
+
+  test("send() says of what may pass that it may be sent again, and of nothing else", async () => {
+    const errors = [
+      Object.assign(new Error("Connection error"), { retriable: true }),
+      refused("MESSAGE_TOO_LARGE", false),
+      new TypeError("no bytes"),
+    ];
+    const { sink } = setUp(() => {
+      throw errors.shift();
+    });
+    await sink.open();
+    const answers: unknown[] = [];
+    for (let i = 0; i < 3; i++) {
+      const [outcome] = await sink.send([batch("a", 1)]);
+      answers.push((outcome as { sendAgain?: boolean }).sendAgain);
+    }
+    expect(answers).toEqual([true, false, false]);
+  });
+
+  test("send() keeps the batches of different leaders apart once it knows them", async () => {
+    const { sink, sent, partition } = setUp(() => []);
+    await sink.open();
+    const batches = [batch("a", 0), batch("a", 1), batch("a", 2)];
+    await sink.send(batches);
+    expect(sent.length).toBe(1);
+    partition("a", [7, 8, 7]);
+    await sink.send(batches);
+    const partitions = sent.slice(1).map(({ topicMessages }) => {
+      return topicMessages.flatMap(({ messages }) => messages.map((message) => message.partition));
+    });
+    expect(partitions).toEqual([[0, 2], [1]]);
   });
 });

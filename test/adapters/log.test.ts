@@ -5,11 +5,23 @@ import { SourceError } from "../../src/errors.ts";
 import { systemClock } from "../../src/runtime/system-clock.ts";
 import { type SourceHarness, sourceCases } from "../../src/source/conformance.ts";
 import { RecordingListener } from "../../src/source/recording-listener.ts";
-import type { CommitOutcome, Lease, Source, SourceBatch } from "../../src/source/source.ts";
+import type {
+  CommitOutcome,
+  Delivery,
+  Lease,
+  Source,
+  SourceBatch,
+} from "../../src/source/source.ts";
 import { numbered, record, removeTemporary, temporaryDirectory } from "../log/temporary.ts";
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const signal = new AbortController().signal;
+const DELIVERY: Delivery = {
+  acks: -1,
+  compression: "none",
+  idempotent: false,
+  requestTimeoutMs: 1000,
+};
 
 describe("log() conforms", () => {
   const handles: Promise<Log>[] = [];
@@ -306,6 +318,25 @@ describe("log()", () => {
     rmSync(directory, { recursive: true });
     handle = await openLog(directory);
     expect(await handle.topics()).toEqual([]);
+  });
+
+  test("sink: acks 0 answers without offsets, and the records are stored", async () => {
+    const sink = log(handle).sink();
+    await sink.open();
+    const batch = { topic: "orders", partition: 0, records: numbered(0, 2) };
+    expect(await sink.send([batch], { ...DELIVERY, acks: 0 })).toEqual([{ baseOffset: undefined }]);
+    expect(await sink.send([batch], DELIVERY)).toEqual([{ baseOffset: 2 }]);
+    await sink.close();
+  });
+
+  test("sink: a compression is refused, and nothing is stored", async () => {
+    const sink = log(handle).sink();
+    await sink.open();
+    const batch = { topic: "orders", partition: 0, records: numbered(0, 2) };
+    const [refused] = await sink.send([batch], { ...DELIVERY, compression: "gzip" });
+    expect(refused).toMatchObject({ error: { code: "HEADRACE_LOG", retriable: false } });
+    expect(await sink.send([batch], DELIVERY)).toEqual([{ baseOffset: 0 }]);
+    await sink.close();
   });
 
   test("sink: one send of a partition is one batch; a missing topic is made", async () => {

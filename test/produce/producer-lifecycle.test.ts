@@ -198,7 +198,7 @@ describe("createProducer()", () => {
     ["no options", undefined, TypeError, "options"],
     ["no sink", {}, TypeError, "sink"],
     ["a source without a sink", { sink: { open() {} } }, TypeError, "sink.sink"],
-    ["an option it does not know", { sink, acks: 0 }, TypeError, '"acks"'],
+    ["an option it does not know", { sink, brokers: 0 }, TypeError, '"brokers"'],
     ["a partitioning that is none", { sink, partitioning: {} }, TypeError, "calculatePartitionId"],
     ["a negative linger", { sink, linger: { ms: -1 } }, RangeError, "linger.ms"],
     ["a linger of 0 messages", { sink, linger: { maxMessages: 0 } }, RangeError, "maxMessages"],

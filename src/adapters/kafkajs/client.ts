@@ -170,12 +170,30 @@ export interface ClientProducerMessage {
   readonly timestamp: string;
 }
 
+/** What kafkajs knows of a partition. */
+export interface ClientPartitionMetadata {
+  readonly partitionId: number;
+  /** Node id of the broker that leads it, -1 when none does. */
+  readonly leader: number;
+}
+
+/** Chooses the partition of a message. */
+export type ClientPartitioner = (of: {
+  topic: string;
+  partitionMetadata: readonly ClientPartitionMetadata[];
+  message: ClientProducerMessage;
+}) => number;
+
 /** The producer. */
 export interface ClientProducer {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   sendBatch(request: {
     acks: number;
+    /** How long the broker may wait for replicas, ms. */
+    timeout?: number;
+    /** Number of the codec. */
+    compression?: number;
     topicMessages: { topic: string; messages: ClientProducerMessage[] }[];
   }): Promise<readonly ClientRecordMetadata[]>;
 }

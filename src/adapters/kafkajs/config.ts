@@ -73,7 +73,11 @@ const CONSUMER_RETRY = {
   maxRetryTime: 1_000,
 };
 /** Short, about 3.4 s: whoever produces or asks wants an answer. */
-const SHORT_RETRY = { retries: 5, initialRetryTime: 200, maxRetryTime: 1_000 };
+export const SHORT_RETRY: Readonly<Record<string, number>> = {
+  retries: 5,
+  initialRetryTime: 200,
+  maxRetryTime: 1_000,
+};
 
 /** Longest fetch wait; also how long a resumed partition may have to wait. Rule F1: at most 250. */
 const FETCH_WAIT_MS = 100;

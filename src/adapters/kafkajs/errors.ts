@@ -53,9 +53,19 @@ export function isAuthError(error: unknown): boolean {
   return root.type !== undefined && AUTHORISATION_TYPES.has(root.type);
 }
 
-/** True unless kafkajs says that the same act cannot succeed later. */
+/** Mistakes in a program, which kafkajs does not retry either. */
+const PROGRAM_ERRORS: ReadonlySet<string | undefined> = new Set([
+  "RangeError",
+  "ReferenceError",
+  "SyntaxError",
+  "TypeError",
+]);
+
+/** True unless the same act cannot succeed later. */
 export function isRetriable(error: unknown): boolean {
-  return !isAuthError(error) && rootError(error).retriable !== false;
+  const root = rootError(error);
+  if (PROGRAM_ERRORS.has(root.name)) return false;
+  return !isAuthError(error) && root.retriable !== false;
 }
 
 /** Makes a {@link SourceError}: "Cannot <act> as <rule>: received <what kafkajs said>". */

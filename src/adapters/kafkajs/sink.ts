@@ -1,15 +1,24 @@
-/** Produces over kafkajs: explicit partitions, acknowledged by all replicas. */
-import { Buffer } from "node:buffer";
+/** Produces over kafkajs: explicit partitions, one call for each leader. */
 import { ClosedError, ProduceError } from "../../errors.ts";
-import type { Sink, SinkBatch, SinkOutcome, SinkRecord } from "../../source/source.ts";
+import type { Delivery, Sink, SinkBatch, SinkOutcome } from "../../source/source.ts";
 import { KafkajsAdmin } from "./admin.ts";
-import type { ClientConstructor, ClientProducer, ClientProducerMessage } from "./client.ts";
-import { describeBrokers, type KafkajsConfig, openClient } from "./config.ts";
+import type { Client, ClientConstructor, ClientProducer } from "./client.ts";
+import { compressionType } from "./compression.ts";
+import { describeBrokers, type KafkajsConfig, openClient, SHORT_RETRY } from "./config.ts";
 import { errorType, isRetriable, sourceError } from "./errors.ts";
+import { ExactProducers, type ExactSend } from "./exact-producers.ts";
+import { Leaders } from "./leaders.ts";
 import { loadClient } from "./load.ts";
+import { baseOffsets, topicMessages } from "./sink-messages.ts";
 import type { Sockets } from "./sockets.ts";
 
-const ALL_REPLICAS = -1;
+/** Acknowledged by all replicas, as it is; kafkajs's own timeout. */
+const DEFAULT_DELIVERY: Delivery = {
+  acks: -1,
+  compression: "none",
+  idempotent: false,
+  requestTimeoutMs: 30_000,
+};
 
 /** Errors that may be about one partition of the request only. */
 const ONE_PARTITION_TYPES: ReadonlySet<string> = new Set([
@@ -24,44 +33,32 @@ const ONE_PARTITION_TYPES: ReadonlySet<string> = new Set([
   "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
 ]);
 
-/** kafkajs writes `Buffer`s only; the bytes are shared, not copied. */
-function buffer(bytes: Uint8Array | null): Buffer | null {
-  if (bytes === null || Buffer.isBuffer(bytes)) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
+/**
+ * Errors that mean that the batch was never stored: they are about what it is. All others leave it
+ * open, since kafkajs has sent it several times and tells of the last time only.
+ */
+const NEVER_STORED_TYPES: ReadonlySet<string> = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_TOPIC_EXCEPTION",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "INVALID_RECORD",
+  "INVALID_TIMESTAMP",
+]);
 
-function headersOf(record: SinkRecord): Record<string, Uint8Array | Uint8Array[]> {
-  const headers: Record<string, Uint8Array | Uint8Array[]> = Object.create(null);
-  for (const [name, value] of record.headers) {
-    const bytes = buffer(value) as Buffer;
-    const before = headers[name];
-    if (before === undefined) headers[name] = bytes;
-    else if (Array.isArray(before)) before.push(bytes);
-    else headers[name] = [before, bytes];
-  }
-  return headers;
-}
-
-function messagesOf({ partition, records }: SinkBatch): ClientProducerMessage[] {
-  return records.map((record) => ({
-    partition,
-    key: buffer(record.key),
-    value: buffer(record.value),
-    headers: headersOf(record),
-    timestamp: String(record.timestamp),
-  }));
-}
-
-function produceError(error: unknown, { topic, partition }: SinkBatch): ProduceError {
-  const said = sourceError(`Cannot produce as ${topic}[${partition}] must take the batch`, error);
-  return new ProduceError(said.message, { retriable: isRetriable(error), cause: error });
+/** Everything that is open between `open()` and `close()`. */
+interface Open {
+  readonly sockets: Sockets;
+  readonly plain: ClientProducer;
+  readonly exact: ExactProducers;
 }
 
 export class KafkajsSink implements Sink {
+  readonly partsCalls = true;
   readonly #config: KafkajsConfig;
   readonly #admin: KafkajsAdmin;
-  #client: ClientProducer | null = null;
-  #sockets: Sockets | null = null;
+  readonly #leaders = new Leaders();
+  #open: Open | null = null;
 
   constructor(config: KafkajsConfig) {
     this.#config = config;
@@ -69,28 +66,35 @@ export class KafkajsSink implements Sink {
   }
 
   async open(): Promise<void> {
-    if (this.#client !== null) return;
+    if (this.#open !== null) return;
     await this.#admin.open();
     const Kafka = await loadClient(this.#config.Kafka as ClientConstructor | undefined);
     const { client, sockets } = openClient(Kafka, this.#config);
-    const producer = client.producer({
-      ...this.#config.producer,
-      // Every record names its partition; without this kafkajs warns about its default.
-      createPartitioner:
-        () =>
-        ({ message }: { message: ClientProducerMessage }): number =>
-          message.partition,
-    });
     try {
-      await producer.connect();
+      const plain = await this.#connect(client, false);
+      // Connected when the first batch asks for it.
+      const exact = new ExactProducers(() => this.#connect(client, true));
+      this.#open = { sockets, plain, exact };
     } catch (error) {
       sockets.destroy();
       await this.#admin.close();
       const brokers = describeBrokers(this.#config);
       throw sourceError(`Cannot connect as a broker of ${brokers} must answer`, error);
     }
-    this.#client = producer;
-    this.#sockets = sockets;
+  }
+
+  async #connect(client: Client, idempotent: boolean): Promise<ClientProducer> {
+    const { producer: own, retry } = this.#config;
+    const producer = client.producer({
+      ...own,
+      idempotent,
+      // kafkajs would let an idempotent producer retry for ever. Here a batch is sent again by who
+      // has it, over the same producer, which is as exact and has an end.
+      retry: { ...SHORT_RETRY, ...(retry as object), ...(own?.retry as object) },
+      createPartitioner: this.#leaders.createPartitioner,
+    });
+    await producer.connect();
+    return producer;
   }
 
   async partitionCount(topic: string): Promise<number> {
@@ -100,67 +104,133 @@ export class KafkajsSink implements Sink {
   }
 
   /**
-   * One request per broker. kafkajs names one error for all of it: where that may be about one
-   * partition, the batches are sent again one by one, so what the broker had taken already is then
-   * there twice.
+   * One call for each leader, and with `idempotent` for each producer. kafkajs names one error for
+   * all of a call: where that may be about one partition, the batches are sent again one by one,
+   * so that what the broker had taken already is then there twice, unless `idempotent`.
    */
-  async send(batches: readonly SinkBatch[]): Promise<readonly SinkOutcome[]> {
-    const producer = this.#client;
-    if (producer === null) {
+  async send(
+    batches: readonly SinkBatch[],
+    delivery: Delivery = DEFAULT_DELIVERY,
+  ): Promise<readonly SinkOutcome[]> {
+    const open = this.#open;
+    if (open === null) {
       throw new ClosedError("Cannot produce as the sink must be open: received send()");
     }
+    const outcomes = new Map<SinkBatch, SinkOutcome>();
+    let compression: number;
     try {
-      return await this.#sendAll(producer, batches);
+      compression = await compressionType(delivery.compression);
     } catch (error) {
-      if (batches.length === 1 || !ONE_PARTITION_TYPES.has(errorType(error))) {
-        return batches.map((batch) => ({ error: produceError(error, batch) }));
-      }
+      return batches.map((batch) => failed(error, batch));
     }
-    const outcomes: SinkOutcome[] = [];
-    for (const batch of batches) {
-      try {
-        outcomes.push(...(await this.#sendAll(producer, [batch])));
-      } catch (error) {
-        outcomes.push({ error: produceError(error, batch) });
-      }
-    }
-    return outcomes;
-  }
-
-  async #sendAll(
-    producer: ClientProducer,
-    batches: readonly SinkBatch[],
-  ): Promise<{ baseOffset: number | undefined }[]> {
-    const topics = new Map<string, ClientProducerMessage[]>();
-    for (const batch of batches) {
-      const messages = topics.get(batch.topic) ?? [];
-      topics.set(batch.topic, messages);
-      for (const message of messagesOf(batch)) messages.push(message);
-    }
-    const answers = await producer.sendBatch({
-      acks: ALL_REPLICAS,
-      topicMessages: [...topics].map(([topic, messages]) => ({ topic, messages })),
-    });
-    const bases = new Map<string, number>();
-    for (const { topicName, partition, baseOffset } of answers) {
-      if (baseOffset !== undefined) bases.set(`${partition} ${topicName}`, Number(baseOffset));
-    }
-    return batches.map(({ topic, partition, records }) => {
-      const name = `${partition} ${topic}`;
-      const baseOffset = bases.get(name);
-      // Batches of one partition were written one after the other.
-      if (baseOffset !== undefined) bases.set(name, baseOffset + records.length);
-      return { baseOffset };
-    });
+    const request = { acks: delivery.acks, timeout: delivery.requestTimeoutMs, compression };
+    // What the configuration asks of every producer holds where the delivery allows it.
+    const always = this.#config.producer?.idempotent === true && delivery.acks === -1;
+    const exact = delivery.idempotent || always;
+    await Promise.all(
+      this.#leaders.group(batches).map(async (group) => {
+        const sent = exact
+          ? await sendExactly(open.exact, group, request)
+          : await sendGroup(open.plain, group, request);
+        for (const [batch, outcome] of sent) outcomes.set(batch, outcome);
+      }),
+    );
+    return batches.map((batch) => outcomes.get(batch) as SinkOutcome);
   }
 
   async close(): Promise<void> {
-    const producer = this.#client;
-    this.#client = null;
-    this.#sockets?.refuse();
+    const open = this.#open;
+    this.#open = null;
+    open?.sockets.refuse();
     // Every record was acknowledged or reported before; a failed goodbye changes nothing.
-    await producer?.disconnect().catch(() => {});
-    this.#sockets?.destroy();
+    await open?.plain.disconnect().catch(() => {});
+    await open?.exact.close();
+    open?.sockets.destroy();
     await this.#admin.close();
   }
+}
+
+/** What all batches of a call have in common. */
+interface RequestSettings {
+  readonly acks: number;
+  readonly timeout: number;
+  readonly compression: number;
+}
+
+type Outcomes = Map<SinkBatch, SinkOutcome>;
+
+function failed(error: unknown, batch: SinkBatch): SinkOutcome {
+  const { topic, partition } = batch;
+  const said = sourceError(`Cannot produce as ${topic}[${partition}] must take the batch`, error);
+  const retriable = isRetriable(error);
+  const produceError = new ProduceError(said.message, { retriable, cause: error });
+  return { error: produceError, sendAgain: retriable };
+}
+
+async function sendOnce(
+  producer: ClientProducer,
+  batches: readonly SinkBatch[],
+  settings: RequestSettings,
+): Promise<Outcomes> {
+  const request = { ...settings, topicMessages: topicMessages(batches) };
+  const bases = baseOffsets(batches, await producer.sendBatch(request));
+  return new Map(batches.map((batch, i) => [batch, bases[i] as SinkOutcome]));
+}
+
+/** Never rejects. */
+async function sendGroup(
+  producer: ClientProducer,
+  batches: readonly SinkBatch[],
+  settings: RequestSettings,
+): Promise<Outcomes> {
+  try {
+    return await sendOnce(producer, batches, settings);
+  } catch (error) {
+    if (batches.length === 1 || !ONE_PARTITION_TYPES.has(errorType(error))) {
+      return new Map(batches.map((batch) => [batch, failed(error, batch)]));
+    }
+  }
+  const outcomes: Outcomes = new Map();
+  for (const batch of batches) {
+    for (const [, outcome] of await sendGroup(producer, [batch], settings)) {
+      outcomes.set(batch, outcome);
+    }
+  }
+  return outcomes;
+}
+
+/** Never rejects. */
+async function sendExactly(
+  producers: ExactProducers,
+  batches: readonly SinkBatch[],
+  settings: RequestSettings,
+): Promise<Outcomes> {
+  const outcomes: Outcomes = new Map();
+  const sends = new Map<SinkBatch, ExactSend>();
+  const byClient = new Map<ClientProducer, SinkBatch[]>();
+  for (const batch of batches) {
+    try {
+      const send = await producers.start(batch);
+      sends.set(batch, send);
+      const same = byClient.get(send.client);
+      if (same === undefined) byClient.set(send.client, [batch]);
+      else same.push(batch);
+    } catch (error) {
+      outcomes.set(batch, failed(error, batch));
+    }
+  }
+  await Promise.all(
+    [...byClient].map(async ([client, group]) => {
+      for (const [batch, outcome] of await sendGroup(client, group, settings)) {
+        outcomes.set(batch, outcome);
+        sends.get(batch)?.end(whatIsKnown(outcome));
+      }
+    }),
+  );
+  return outcomes;
+}
+
+function whatIsKnown(outcome: SinkOutcome): "stored" | "refused" | "unknown" {
+  if (!("error" in outcome)) return "stored";
+  return NEVER_STORED_TYPES.has(errorType(outcome.error.cause)) ? "refused" : "unknown";
 }

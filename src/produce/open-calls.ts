@@ -1,0 +1,43 @@
+interface Epoch {
+  open: number;
+  readonly drained: Promise<void>;
+  readonly drain: () => void;
+}
+
+function newEpoch(): Epoch {
+  let drain = (): void => {};
+  const drained = new Promise<void>((resolve) => {
+    drain = resolve;
+  });
+  return { open: 0, drained, drain };
+}
+
+/** Counts calls that have not ended, so that all up to now can be waited for without a promise for each. */
+export class OpenCalls {
+  #current: Epoch = newEpoch();
+  /** Epochs that were closed and have open calls. */
+  readonly #draining = new Set<Epoch>();
+
+  /** @returns What the call calls when it has ended, once. */
+  begin(): () => void {
+    const epoch = this.#current;
+    epoch.open += 1;
+    return () => this.#end(epoch);
+  }
+
+  /** Settles when every call that has begun so far has ended. */
+  async ended(): Promise<void> {
+    if (this.#current.open > 0) {
+      this.#draining.add(this.#current);
+      this.#current = newEpoch();
+    }
+    await Promise.all([...this.#draining].map((epoch) => epoch.drained));
+  }
+
+  #end(epoch: Epoch): void {
+    epoch.open -= 1;
+    if (epoch.open > 0 || epoch === this.#current) return;
+    this.#draining.delete(epoch);
+    epoch.drain();
+  }
+}
