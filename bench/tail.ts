@@ -1,7 +1,9 @@
 /**
  * One slow message among many: 50,000 × 2 ms, 1 in 200 takes 500 ms, 5,000 keys, 200 at once (B12).
  *
- *   node bench/tail.ts [--json] [--rounds N]
+ *   node bench/tail.ts [--json] [--rounds N] [--messages N]
+ *
+ * With more messages the last chain of slow messages of one key weighs less.
  *
  * The pool takes key after key and knows all of them from the start; "in log order" it takes messages as they lie in
  * the log, like a consumer must, so that two slow messages of one key near the end follow one another there too. The
@@ -14,12 +16,17 @@ import { report, takeTurns } from "./support/rounds.ts";
 import { headrace, kafkajsByKey, pool, poolInLogOrder } from "./support/subjects.ts";
 
 const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "5" } },
+  options: {
+    json: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
+    messages: { type: "string", default: "50000" },
+  },
 });
 
 await withBroker(async (bootstrap) => {
-  const shape = { count: 50_000, keys: 5000, partitions: 1, concurrency: 200 };
-  const topic = await fillTopic(bootstrap, "tail", { ...shape, bytes: 50 });
+  const count = Number(values.messages);
+  const shape = { count, keys: 5000, partitions: 1, concurrency: 200 };
+  const topic = await fillTopic(bootstrap, `tail-${count}`, { ...shape, bytes: 50 });
   const cell = { ...shape, bootstrap, topic, work: tailWork(2, 500, 200) };
   const rounds = await takeTurns("tail", Number(values.rounds), {
     pool: () => pool(cell),
@@ -28,6 +35,6 @@ await withBroker(async (bootstrap) => {
     "headrace per-key": () => headrace(cell, { distribution: "per-key" }),
     "headrace balanced": () => headrace(cell, { distribution: "balanced" }),
   });
-  report("tail", cell.count, rounds, "pool", values.json);
+  report("tail", count, rounds, "pool", values.json);
 });
 process.exit(0);
