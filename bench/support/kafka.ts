@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { startBroker } from "../../test/kafka/broker.mjs";
+import { newTopic } from "../../test/kafka/new-topic.ts";
 
 /** How the records of a topic are made. */
 export interface Fill {
@@ -42,7 +43,7 @@ export async function makeTopic(
   const topic = `bench-${name}-${Date.now()}`;
   const admin = client(bootstrap).admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions }] });
+  await newTopic(admin, topic, numPartitions);
   await admin.disconnect();
   return topic;
 }

@@ -1,5 +1,6 @@
 /** Topics with random names on the broker that KAFKA_BOOTSTRAP names. */
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import { newTopic } from "../kafka/new-topic.ts";
 
 export const bootstrap: string = process.env.KAFKA_BOOTSTRAP ?? "";
 
@@ -28,7 +29,7 @@ export class TestTopics {
 
   async create(numPartitions: number): Promise<string> {
     const topic = unique("topic");
-    await this.#admin.createTopics({ topics: [{ topic, numPartitions }] });
+    await newTopic(this.#admin, topic, numPartitions);
     return topic;
   }
 

@@ -15,6 +15,7 @@ import type {
   SourceListener,
 } from "../../src/source/source.ts";
 import type { Clock, Logger } from "../../src/types.ts";
+import { newTopic } from "../kafka/new-topic.ts";
 
 export const bootstrap: string = process.env.KAFKA_BOOTSTRAP ?? "";
 
@@ -271,8 +272,7 @@ export class Bench {
     await admin.connect();
     await admin.deleteTopics({ topics: [topic] });
     // The broker deletes a little later than it answers.
-    const create = (): Promise<boolean> =>
-      admin.createTopics({ topics: [{ topic, numPartitions }] });
+    const create = (): Promise<boolean> => newTopic(admin, topic, numPartitions);
     for (let made = false; !made; ) made = await create().catch(() => false);
     await admin.disconnect();
   }

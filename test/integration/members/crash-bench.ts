@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Admin, Kafka, logLevel, type Message, Partitioners } from "kafkajs";
+import { newTopic } from "../../kafka/new-topic.ts";
 import { unique } from "../consumer-harness.ts";
 import { Journal } from "./journal.ts";
 import { checkJournal, type JournalReport } from "./journal-check.ts";
@@ -91,7 +92,7 @@ export class CrashBench {
 
   async createTopic(topic: string, numPartitions: number): Promise<void> {
     this.#topics.push(topic);
-    await this.#admin.createTopics({ topics: [{ topic, numPartitions }] });
+    await newTopic(this.#admin, topic, numPartitions);
   }
 
   /** Produces as Kafka's own clients do: by key, or anywhere without one. */
