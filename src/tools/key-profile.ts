@@ -76,8 +76,14 @@ export class KeyProfile {
     };
   }
 
-  /** The most frequent keys, most frequent first. @param total Messages, for shares. */
+  /**
+   * The most frequent keys, most frequent first. Left out are those of which most may be error: a key that came more
+   * often than twice `maxError` is never left out.
+   *
+   * @param total Messages, for shares.
+   */
   hotKeys(total: number): HotKey[] {
-    return this.#sketch.top(TOLD_KEYS).map((key) => hotKeyOf(key, total));
+    const told = this.#sketch.top(TOLD_KEYS).filter(({ count, error }) => error < count / 2);
+    return told.map((key) => hotKeyOf(key, total));
   }
 }
