@@ -12,11 +12,12 @@ import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import type { Io } from "./io.ts";
 import { log } from "./log.ts";
 import { parseArguments } from "./parse-arguments.ts";
+import { plan } from "./plan.ts";
 import { run } from "./run.ts";
 import { version } from "./version.ts";
 
 /** Every subcommand, in the order of the help. */
-const COMMANDS: readonly (Command | CommandGroup)[] = [demo, run, log, demoChild];
+const COMMANDS: readonly (Command | CommandGroup)[] = [demo, run, log, plan, demoChild];
 
 /**
  * The `headrace` command: finds the subcommand, runs it, turns what it throws into one line on stderr.

@@ -33,6 +33,14 @@ export class OptionValues {
     throw usageError(`${this.#cannot} ${rule}: received "${text}"`);
   }
 
+  /** A number as JavaScript writes them, 0.5 or 1e6, or undefined when the option was not given. */
+  number(name: string): number | undefined {
+    const text = this.#args.text(name);
+    if (text === undefined) return undefined;
+    if (/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text);
+    throw usageError(`${this.#cannot} --${name} must be a number: received "${text}"`);
+  }
+
   oneOf<T extends string>(name: string, all: readonly T[]): T | undefined {
     const text = this.#args.text(name);
     if (text === undefined || all.includes(text as T)) return text as T | undefined;

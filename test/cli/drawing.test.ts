@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { barRows } from "../../src/cli/bar-rows.ts";
 import { chart } from "../../src/cli/chart.ts";
 import { bar, count, duration, plural, rate } from "../../src/cli/format.ts";
 import { paintFor, plain, visibleLength } from "../../src/cli/paint.ts";
@@ -73,5 +74,31 @@ describe("paint", () => {
     const red = paintFor({ colour: true }).red("abc");
     expect(red).not.toBe("abc");
     expect(visibleLength(red)).toBe(3);
+  });
+});
+
+describe("barRows()", () => {
+  const paint = paintFor({ colour: false });
+
+  test("draws a bar behind each row, on one scale, in the room that is left", () => {
+    const rows = [
+      { cells: ["a", "10"], value: 10 },
+      { cells: ["bcd", "5"], value: 5 },
+      { cells: ["", "0"], value: 0 },
+    ];
+    expect(barRows(rows, ["left", "right"], paint, 19)).toEqual([
+      "a    10  ━━━━━━━━━━",
+      "bcd   5  ━━━━━",
+      "      0",
+    ]);
+  });
+
+  test("shows a value that is too small for the scale, and works without values", () => {
+    const rows = [
+      { cells: ["a"], value: 1000 },
+      { cells: ["b"], value: 1 },
+    ];
+    expect(barRows(rows, ["left"], paint, 11)).toEqual(["a  ━━━━━━━━", "b  ╸"]);
+    expect(barRows([{ cells: ["a"], value: 0 }], ["left"], paint, 5)).toEqual(["a"]);
   });
 });
