@@ -1,3 +1,4 @@
+import { analyze } from "./analyze.ts";
 import type { Command, CommandGroup } from "./command.ts";
 import {
   CommandError,
@@ -17,7 +18,7 @@ import { run } from "./run.ts";
 import { version } from "./version.ts";
 
 /** Every subcommand, in the order of the help. */
-const COMMANDS: readonly (Command | CommandGroup)[] = [demo, run, log, plan, demoChild];
+const COMMANDS: readonly (Command | CommandGroup)[] = [demo, run, log, plan, analyze, demoChild];
 
 /**
  * The `headrace` command: finds the subcommand, runs it, turns what it throws into one line on stderr.

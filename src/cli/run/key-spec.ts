@@ -4,9 +4,10 @@ import { usageError } from "../command-error.ts";
 /**
  * Reads the value of `--key`: `key`, `header:NAME` or `json:PATH`, where PATH is a field name or several with dots.
  *
+ * @param act For errors: "Cannot <act> as …".
  * @throws {CommandError} For anything else.
  */
-export function keySpec(text: string): Partitioner {
+export function keySpec(text: string, act = "run"): Partitioner {
   if (text === "key") return byKey();
   const colon = text.indexOf(":");
   const kind = text.slice(0, colon);
@@ -14,7 +15,8 @@ export function keySpec(text: string): Partitioner {
   if (kind === "header" && rest !== "") return byHeader(rest);
   const path = rest.split(".");
   if (kind === "json" && path.every((name) => name !== "")) return byJsonPath(path);
-  throw usageError(`Cannot run as --key must be key, header:NAME or json:PATH: received "${text}"`);
+  const rule = "--key must be key, header:NAME or json:PATH";
+  throw usageError(`Cannot ${act} as ${rule}: received "${text}"`);
 }
 
 /** A missing field is no key; a field that is no text or number fails the partitioner (P1). */
