@@ -1,5 +1,6 @@
 import { ClosedError, HeadraceError, LogError } from "../errors.ts";
 import type { Delivery, Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
+import { batchBytes } from "./batch-buffer.ts";
 import type { RecordOutcome } from "./deduplication-window.ts";
 import type { TopicRequest } from "./log-options.ts";
 import type { LogStore } from "./log-store.ts";
@@ -83,7 +84,7 @@ function notCompressed(compression: string): LogError {
 }
 
 async function outcome(
-  { topic }: SinkBatch,
+  { topic, records }: SinkBatch,
   appended: Promise<AppendResult>,
 ): Promise<SinkOutcome> {
   try {
@@ -91,9 +92,21 @@ async function outcome(
     if (outcomes === undefined) return { baseOffset };
     return { baseOffset, offsets: outcomes.map(({ offset }) => offset) };
   } catch (cause) {
-    if (HeadraceError.is(cause)) return { error: cause };
+    const sendParts = breakLimits(records);
+    if (HeadraceError.is(cause)) return { error: cause, sendParts };
     const rule = `Cannot append to ${topic} as the log must take it`;
-    return { error: new LogError(`${rule}: received ${String(cause)}`, { cause }) };
+    return { error: new LogError(`${rule}: received ${String(cause)}`, { cause }), sendParts };
+  }
+}
+
+/** The records themselves are why they cannot be stored. */
+function breakLimits(records: SinkBatch["records"]): boolean {
+  try {
+    batchBytes(records);
+    return false;
+  } catch {
+    // What is wrong with them has been said by the append.
+    return true;
   }
 }
 

@@ -289,7 +289,8 @@ export class ProducerCore {
   /** Ends records with an error: "Cannot <act>: received <cause>". */
   #fail(chunks: readonly Chunk[], partition: number | null, act: string, cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : show(cause);
-    const message = `Cannot ${act}: received ${reason}`;
+    // A sink's own ProduceError says all of it.
+    const message = cause instanceof ProduceError ? reason : `Cannot ${act}: received ${reason}`;
     const retriable = (cause as { retriable?: unknown } | null)?.retriable === true;
     let records = 0;
     for (const { indexes } of chunks) records += indexes.length;

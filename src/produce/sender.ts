@@ -245,6 +245,12 @@ export class Sender {
       const cause = outcome?.error ?? failure;
       if (outcome?.sendAgain === true && this.#retry(request, cause)) return;
       this.#end(request);
+      if (outcome?.sendParts === true && request.chunks.length > 1) {
+        // One bad record must not take those of other calls with it.
+        queue.putBack(request.chunks);
+        this.#due.add(queue);
+        return;
+      }
       this.#host.failed(request, cause);
     }
     this.#linger(queue);

@@ -168,7 +168,8 @@ export interface Delivery {
 
 /**
  * Where the batch begins (undefined when nothing was acknowledged), or why it was not written. With `sendAgain` the
- * same `SinkBatch` object may be sent again: the cause may pass by itself.
+ * same `SinkBatch` object may be sent again: the cause may pass by itself. With `sendParts` the records are the cause,
+ * none of them is stored, and parts of the batch may fare better.
  */
 export type SinkOutcome =
   | {
@@ -176,7 +177,11 @@ export type SinkOutcome =
       /** Of each record, where they do not simply follow `baseOffset`: some were stored before. */
       readonly offsets?: readonly number[];
     }
-  | { readonly error: HeadraceError; readonly sendAgain?: boolean };
+  | {
+      readonly error: HeadraceError;
+      readonly sendAgain?: boolean;
+      readonly sendParts?: boolean;
+    };
 
 /** The writing side of a log client. */
 export interface Sink {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:tes
 import { rmSync } from "node:fs";
 import { type Log, log, openLog } from "../../src/adapters/log.ts";
 import { SourceError } from "../../src/errors.ts";
+import { createProducer } from "../../src/produce/producer.ts";
 import { systemClock } from "../../src/runtime/system-clock.ts";
 import { type SourceHarness, sourceCases } from "../../src/source/conformance.ts";
 import { RecordingListener } from "../../src/source/recording-listener.ts";
@@ -359,6 +360,17 @@ describe("log()", () => {
     expect((await handle.read("new", 0, 0)).map(({ count }) => count)).toEqual([3, 2]);
     await sink.close();
     await expect(sink.send([])).rejects.toThrow("sink must be open");
+  });
+
+  test("a record that the log cannot take fails alone, whatever it travels with", async () => {
+    const producer = createProducer({ sink: log(handle), logger: false });
+    const keys = ["a", "k".repeat(70_000), "b"];
+    const answers = await Promise.allSettled(
+      keys.map((key) => producer.produce({ topic: "one", key, value: "v" })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(String((answers[1] as PromiseRejectedResult).reason)).toContain("a key must not exceed");
+    await producer.close();
   });
 
   test("admin: counts, bounds, offsets and new topics", async () => {

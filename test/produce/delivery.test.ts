@@ -276,3 +276,54 @@ describe("parting of calls", () => {
     expect(sink.requests.flat().map(({ records }) => records.length)).toEqual([2, 1, 1, 1]);
   });
 });
+
+describe("a refused batch", () => {
+  const bad = (batch: SinkBatch): boolean =>
+    batch.records.some(({ value }) => new TextDecoder().decode(value!) === "bad");
+  function refusing(given: Setup): void {
+    const { sink } = given;
+    const store = sink.send.bind(sink);
+    sink.send = async (batches) => {
+      const refused = { error: new SourceError("too large"), sendParts: true };
+      if (batches.some(bad)) return batches.map(() => refused);
+      return store(batches);
+    };
+  }
+
+  test("is sent in parts when its records are the cause: only the bad ones fail, in order", async () => {
+    const given = setup();
+    refusing(given);
+    const values = ["a", "b", "bad", "c", "d", "bad", "e"];
+    const answers = values.map((value) => watch(given.producer.produce(record(value))));
+    await given.clock.advance(0);
+    const late = watch(given.producer.produce(record("f")));
+    await given.producer.flush().catch(() => {});
+    const offsets = answers.map(({ value, error }) => (error ? "failed" : value?.offset));
+    expect(offsets).toEqual([0, 1, "failed", 2, 3, "failed", 4]);
+    expect(late.value?.offset).toBe(5);
+    expect(given.producer.stats()).toMatchObject({ delivered: 6, failed: 2, bufferedBytes: 0 });
+  });
+
+  test("the records of one produceMany() are not parted for it", async () => {
+    const given = setup();
+    refusing(given);
+    const many = failure(given.producer.produceMany([record("a"), record("bad")]));
+    const one = given.producer.produce(record("b"));
+    expect(await many).toBeInstanceOf(ProduceError);
+    expect(await one).toEqual({ partition: 0, offset: 0 });
+  });
+
+  test("close({ drainTimeoutMs }) fails the parts that are left", async () => {
+    const given = setup();
+    given.sink.hold = true;
+    const answers = ["a", "b", "c"].map((value) => watch(given.producer.produce(record(value))));
+    await given.clock.advance(0);
+    given.sink.held[0]?.answer([{ error: new SourceError("too large"), sendParts: true }]);
+    await given.clock.advance(0);
+    expect(given.sink.requests.length).toBe(2);
+    void given.producer.close({ drainTimeoutMs: 10 });
+    await given.clock.advance(10);
+    expect(answers.every(({ error }) => error instanceof ProduceError)).toBe(true);
+    expect(given.producer.stats()).toMatchObject({ failed: 3, bufferedRecords: 0 });
+  });
+});

@@ -33,17 +33,22 @@ const ONE_PARTITION_TYPES: ReadonlySet<string> = new Set([
   "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
 ]);
 
+/** Errors that are about some of the records. */
+const RECORD_TYPES: ReadonlySet<string> = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_RECORD",
+  "INVALID_TIMESTAMP",
+]);
+
 /**
  * Errors that mean that the batch was never stored: they are about what it is. All others leave it
  * open, since kafkajs has sent it several times and tells of the last time only.
  */
 const NEVER_STORED_TYPES: ReadonlySet<string> = new Set([
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
+  ...RECORD_TYPES,
   "INVALID_TOPIC_EXCEPTION",
   "TOPIC_AUTHORIZATION_FAILED",
-  "INVALID_RECORD",
-  "INVALID_TIMESTAMP",
 ]);
 
 /** Everything that is open between `open()` and `close()`. */
@@ -161,10 +166,17 @@ type Outcomes = Map<SinkBatch, SinkOutcome>;
 
 function failed(error: unknown, batch: SinkBatch): SinkOutcome {
   const { topic, partition } = batch;
-  const said = sourceError(`Cannot produce as ${topic}[${partition}] must take the batch`, error);
+  const said = sourceError(
+    `Cannot produce to ${topic}#${partition} as the broker must store the batch`,
+    error,
+  );
   const retriable = isRetriable(error);
   const produceError = new ProduceError(said.message, { retriable, cause: error });
-  return { error: produceError, sendAgain: retriable };
+  return {
+    error: produceError,
+    sendAgain: retriable,
+    sendParts: RECORD_TYPES.has(errorType(error)),
+  };
 }
 
 async function sendOnce(
