@@ -3,7 +3,13 @@ import type { Consumer, ConsumerState } from "./consumer-interface.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { ClosedError, errorInfo, FencedError, HeadraceError } from "./errors.ts";
 import { type ConsumerEvents, Events } from "./events.ts";
-import { GroupMember, type MemberConsumer, membersOf, startError } from "./group-member.ts";
+import {
+  GroupMember,
+  type MemberConsumer,
+  membersOf,
+  prepareSegments,
+  startError,
+} from "./group-member.ts";
 import { ModuleHandlers } from "./module-handlers.ts";
 import type { ConsumerOptions } from "./options.ts";
 import { Mutexes } from "./process/mutexes.ts";
@@ -216,6 +222,7 @@ class GroupConsumer implements Consumer {
     try {
       await this.#modules.start();
       await this.#deadLetters?.check();
+      await prepareSegments(this.#options);
       if (this.#closing !== null) return;
       await Promise.all(this.#members.map((member) => member.start()));
     } catch (cause) {

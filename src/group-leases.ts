@@ -75,7 +75,9 @@ export class GroupLeases {
     const { lease, logEnd } = assigned;
     const { topic, partition } = lease;
     const { events, options } = this.#host;
-    const start = startOffsetOf(assigned, options);
+    // A segment's start was stored before it joined (S7): what has none came to be since, and is read whole.
+    const isNew = this.#host.member.segment !== null || assigned.groupKnowsTopic;
+    const start = startOffsetOf({ ...assigned, groupKnowsTopic: isNew }, options);
     if (start === null) throw outOfRange(assigned);
     const { offset, stored, reset } = start;
     const { committed, topicId = NO_ID } = assigned;

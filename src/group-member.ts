@@ -4,7 +4,9 @@ import { type DrainReport, GroupLeases } from "./group-leases.ts";
 import type { MemberFacts, MemberHost, PipelineHost } from "./pipeline-host.ts";
 import { consumerState, explain, partitionStats, placeOf } from "./report.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
-import { DEFAULT_MERGE_KEY, segmentGroupId } from "./segments/segment-names.ts";
+import type { ResolvedSegments } from "./resolve-segments.ts";
+import { DEFAULT_MERGE_KEY, type SegmentNaming, segmentGroupId } from "./segments/segment-names.ts";
+import { startSegments } from "./segments/start-segments.ts";
 import { settlesWithin } from "./settles-within.ts";
 import type { AssignedLease, Lease, Source, SourceBatch, SourceListener } from "./source/source.ts";
 import type { CommitReport, Explanation, PartitionStats, StatsPlace } from "./stats.ts";
@@ -24,13 +26,34 @@ export interface MemberConsumer extends MemberHost {
   readonly fail: (error: unknown) => void;
 }
 
+/** S7: before the members of segments join, all segments have a start. */
+export async function prepareSegments(options: ResolvedOptions): Promise<void> {
+  const { source, groupId, topics, segments, fromBeginning } = options;
+  if (segments === null) return;
+  const { version, count, run } = segments;
+  await startSegments(source.admin!(), {
+    naming: namingOf(groupId, segments),
+    run,
+    topics: [...topics.keys()],
+    segmentation: { count, version },
+    fromBeginning,
+    format: {
+      form: options.offsetMap === "ascii" ? "ascii" : "dense",
+      maxLength: options.maxMetadataLength,
+    },
+  });
+}
+
+function namingOf(origin: string, { count, mergeKey }: ResolvedSegments): SegmentNaming {
+  return { origin, count, mergeKey: mergeKey ?? DEFAULT_MERGE_KEY };
+}
+
 /** The members that a consumer has: one, or one for each segment that it runs (S1). */
 export function membersOf({ groupId, segments }: ResolvedOptions): MemberFacts[] {
   if (segments === null) return [{ groupId, segment: null, sourceError: null }];
-  const { count, mergeKey, run } = segments;
-  const naming = { origin: groupId, count, mergeKey: mergeKey ?? DEFAULT_MERGE_KEY };
+  const { count, run } = segments;
   return run.map((index) => ({
-    groupId: segmentGroupId(naming, index),
+    groupId: segmentGroupId(namingOf(groupId, segments), index),
     segment: { index, count, origin: groupId },
     sourceError: null,
   }));
