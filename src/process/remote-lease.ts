@@ -1,4 +1,5 @@
 import { FencedError } from "../errors.ts";
+import type { SegmentInfo } from "../types.ts";
 import { COLLAPSED, DRAINING, ENDED, FAILING } from "../worker/frames.ts";
 import type {
   HostedCall,
@@ -17,6 +18,7 @@ export class RemoteLease implements HostedLease {
   readonly topic: string;
   readonly partition: number;
   readonly groupId: string;
+  readonly segment: SegmentInfo | undefined;
   readonly offsetMetadata: string | null;
   readonly #listener: ProcessListener;
 
@@ -31,6 +33,7 @@ export class RemoteLease implements HostedLease {
     this.topic = topic;
     this.partition = partition;
     this.groupId = listener.groupId;
+    this.segment = listener.segment;
     this.offsetMetadata = listener.offsetMetadata;
   }
 

@@ -5,7 +5,10 @@
 
 // ---- to the worker thread --------------------------------------------------------------------------------------
 
-/** A lease that calls may name: u32 id, u32 module, text topic, u32 partition, text groupId, text? offsetMetadata. */
+/**
+ * A lease that calls may name: u32 id, u32 module, text topic, u32 partition, text groupId, text? offsetMetadata, text?
+ * origin of its segment; with one: u32 index, u32 count.
+ */
 export const LEASE = 1;
 /** What changed about a lease: u32 id, u32 flags. */
 export const LEASE_STATE = 2;

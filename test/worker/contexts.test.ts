@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { memorySource } from "../../src/testing/memory-source.ts";
+import type { Message, PartitionKey } from "../../src/types.ts";
 import { keys, laneByKey } from "../consumer/rig.ts";
 import { TOPIC, withLab } from "./lab.ts";
 
@@ -18,6 +19,28 @@ describe("the context of a call in a worker thread", () => {
       expect(noted("context")).toMatchObject([
         { groupId, offsetMetadata: null, draining: false, failing: false, aborted: false },
       ]);
+    });
+  });
+
+  test("S1: says which segment it is of, and a long-lived consumer is told too", async () => {
+    const parallelSegments = {
+      count: 3,
+      partitioner: (message: Message) => message.key,
+      reducer: (key: PartitionKey) => Number(new TextDecoder().decode(key as Uint8Array)),
+      run: [0, 2],
+    };
+    const options = { consumer: { parallelSegments }, form: "consumer" as const };
+    await withLab(options, async ({ send, until, noted, groupId, memory }) => {
+      send(["2", ["context"]], ["1", ["context"]], ["0", ["context"]]);
+      const groups = [0, 1, 2].map((index) => `${groupId}-parallel-${index}`);
+      const stored = () => groups.map((group) => memory.committed(group, TOPIC, 0)?.offset);
+      await until(() => String(stored()) === "3,0,3");
+      for (const what of ["context", "made"]) {
+        const said = noted(what).map((entry) => [entry.groupId, entry.segment]);
+        expect(new Map(said as [string, unknown][])).toEqual(
+          new Map([0, 2].map((index) => [groups[index]!, { index, count: 3, origin: groupId }])),
+        );
+      }
     });
   });
 

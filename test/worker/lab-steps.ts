@@ -85,11 +85,12 @@ const acts: Record<Step[0], Act> = {
   },
   // ---- context -----------------------------------------------------------------------------------------------
   context: ({ context, note }) => {
-    const { groupId, offsetMetadata, draining, failing } = context;
+    const { groupId, segment, offsetMetadata, draining, failing } = context;
     const { topic, partition, firstOffset, lastOffset, lag } = context as Partial<Batch>;
     const batch = { topic, partition, firstOffset, lastOffset, lag };
     note("context", {
       groupId,
+      segment,
       offsetMetadata,
       draining,
       failing,

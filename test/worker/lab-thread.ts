@@ -47,8 +47,9 @@ function handle(messages: readonly Message[], context: MessageContext): void | P
   return run(0);
 }
 
-function consumer({ topic, partition, virtualPartition, groupId }: VirtualPartitionInfo) {
-  note("made", { topic, partition, virtualPartition, groupId });
+function consumer(info: VirtualPartitionInfo) {
+  const { virtualPartition } = info;
+  note("made", { ...info });
   let calls = 0;
   const hook = (name: string) => (): void => note(name, { virtualPartition, calls });
   return {

@@ -1,5 +1,6 @@
 import type { WorkerError } from "../../errors.ts";
 import type { PolledBatch } from "../../polled-batch.ts";
+import type { SegmentInfo } from "../../types.ts";
 
 /** A message that a thread sends back whole: the polling thread has it no more. */
 export interface ReturnedRecord {
@@ -25,6 +26,8 @@ export interface HostedLease {
   readonly topic: string;
   readonly partition: number;
   readonly groupId: string;
+  /** undefined outside of parallel segments. */
+  readonly segment: SegmentInfo | undefined;
   readonly offsetMetadata: string | null;
   /** Flags of frames.ts, as they are now. */
   readonly flags: number;

@@ -183,6 +183,11 @@ export class PoolThread {
     frame.u32(lease.partition);
     frame.text(lease.groupId);
     frame.optionalText(lease.offsetMetadata);
+    frame.optionalText(lease.segment?.origin ?? null);
+    if (lease.segment !== undefined) {
+      frame.u32(lease.segment.index);
+      frame.u32(lease.segment.count);
+    }
     this.#commit();
   }
 

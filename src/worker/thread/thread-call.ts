@@ -1,7 +1,7 @@
 import { contextArguments } from "../../context-arguments.ts";
 import { leaseOverError } from "../../lease-over-error.ts";
 import { checkUserText } from "../../metadata/check-user-text.ts";
-import type { Batch, Deserializer, Message, MessageContext } from "../../types.ts";
+import type { Batch, Deserializer, Message, MessageContext, SegmentInfo } from "../../types.ts";
 import { show } from "../../validate.ts";
 import type { CallMessages, MessageOrigin } from "../channel.ts";
 import type { ThreadLease } from "./thread-lease.ts";
@@ -66,6 +66,9 @@ export class ThreadCall<T = unknown> implements MessageContext<T>, MessageOrigin
   }
   get groupId(): string {
     return this.lease.groupId;
+  }
+  get segment(): SegmentInfo | undefined {
+    return this.lease.segment;
   }
   get offsetMetadata(): string | null {
     return this.lease.offsetMetadata;

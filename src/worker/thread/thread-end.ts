@@ -119,7 +119,10 @@ export class ThreadEnd implements CallHost {
     const partition = frame.u32();
     const groupId = frame.text();
     const offsetMetadata = frame.optionalText();
-    const facts = { id, topic, partition, groupId, offsetMetadata };
+    const origin = frame.optionalText();
+    const segment =
+      origin === null ? undefined : { index: frame.u32(), count: frame.u32(), origin };
+    const facts = { id, topic, partition, groupId, segment, offsetMetadata };
     this.#leases.set(id, new ThreadLease(facts, module));
   }
 

@@ -1,5 +1,5 @@
 import { type Hook, Instances } from "../../instances.ts";
-import type { Deserializer, VirtualPartitionConsumer } from "../../types.ts";
+import type { Deserializer, SegmentInfo, VirtualPartitionConsumer } from "../../types.ts";
 import { COLLAPSED, DRAINING, ENDED, FAILING } from "../frames.ts";
 import type { LoadedModule } from "../load-module.ts";
 
@@ -9,6 +9,7 @@ export interface LeaseFacts {
   readonly topic: string;
   readonly partition: number;
   readonly groupId: string;
+  readonly segment: SegmentInfo | undefined;
   readonly offsetMetadata: string | null;
 }
 
@@ -18,6 +19,7 @@ export class ThreadLease implements LeaseFacts {
   readonly topic: string;
   readonly partition: number;
   readonly groupId: string;
+  readonly segment: SegmentInfo | undefined;
   readonly offsetMetadata: string | null;
   readonly module: LoadedModule;
   /** What the polling thread said of it last. */
@@ -26,16 +28,17 @@ export class ThreadLease implements LeaseFacts {
   readonly #hookErrors: unknown[] = [];
 
   constructor(facts: LeaseFacts, module: LoadedModule) {
-    const { id, topic, partition, groupId, offsetMetadata } = facts;
+    const { id, topic, partition, groupId, segment, offsetMetadata } = facts;
     this.id = id;
     this.topic = topic;
     this.partition = partition;
     this.groupId = groupId;
+    this.segment = segment;
     this.offsetMetadata = offsetMetadata;
     this.module = module;
     this.#instances = new Instances(
       module.handler,
-      { topic, partition, groupId },
+      { topic, partition, groupId, segment },
       (_hook, error) => {
         this.#hookErrors.push(error);
       },
