@@ -25,6 +25,14 @@ export interface MetadataContext {
   readonly inflateZstd?: InflateZstd | null;
 }
 
+/** What keeps a map from being believed for another log. */
+export interface MapGuard {
+  /** The log's end when it was written. */
+  readonly logEnd: number;
+  /** Kafka's topic id, 16 bytes; empty where the client had none. */
+  readonly topicId: Uint8Array;
+}
+
 /** What a commit said beside its offset. */
 export interface DecodedMetadata {
   /** Offsets above the committed one that are done. */
@@ -32,6 +40,8 @@ export interface DecodedMetadata {
   /** The user's text; null when there is none, or the metadata is not ours. */
   readonly userText: string | null;
   readonly segmentation: Segmentation | null;
+  /** What our map was written for; null where there is none. */
+  readonly guard: MapGuard | null;
   /** Who wrote it; "none" when it is no information: empty, foreign or damaged. */
   readonly origin: "none" | "headrace" | "parallel-consumer";
 }
@@ -52,7 +62,7 @@ export function decodeMetadata(text: string, context: MetadataContext): DecodedM
 
 function nothing(): DecodedMetadata {
   const completed = CompletedOffsets.none();
-  return { completed, userText: null, segmentation: null, origin: "none" };
+  return { completed, userText: null, segmentation: null, guard: null, origin: "none" };
 }
 
 /** Some clients append NULs. */
@@ -67,11 +77,12 @@ function readOurs(text: string, context: MetadataContext): DecodedMetadata | nul
   if (envelope === null) return null;
   const message = parse(envelope.body);
   if (message === null) return null;
-  const { segmentation } = message;
+  const { segmentation, topicId, map } = message;
   return {
     completed: completedOf(message, context),
     userText: envelope.userText || null,
     segmentation: segmentation === undefined ? null : segmentationOf(segmentation),
+    guard: map.length === 0 ? null : { logEnd: Number(message.logEnd), topicId },
     origin: "headrace",
   };
 }
@@ -110,5 +121,6 @@ function readForeign(text: string, context: MetadataContext): DecodedMetadata | 
   const { offset, logEnd, inflateZstd = null } = context;
   const completed = readParallelConsumer(text, offset, logEnd, inflateZstd);
   if (completed === null) return null;
-  return { completed, userText: null, segmentation: null, origin: "parallel-consumer" };
+  const origin = "parallel-consumer";
+  return { completed, userText: null, segmentation: null, guard: null, origin };
 }

@@ -117,6 +117,7 @@ describe("encodeMetadata() and decodeMetadata()", () => {
       completed: CompletedOffsets.none(),
       userText: null,
       segmentation: null,
+      guard: null,
       origin: "none",
     });
   });
