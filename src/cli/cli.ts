@@ -15,10 +15,19 @@ import { log } from "./log.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { plan } from "./plan.ts";
 import { run } from "./run.ts";
+import { segments } from "./segments.ts";
 import { version } from "./version.ts";
 
 /** Every subcommand, in the order of the help. */
-const COMMANDS: readonly (Command | CommandGroup)[] = [demo, run, log, plan, analyze, demoChild];
+const COMMANDS: readonly (Command | CommandGroup)[] = [
+  demo,
+  run,
+  log,
+  segments,
+  plan,
+  analyze,
+  demoChild,
+];
 
 /**
  * The `headrace` command: finds the subcommand, runs it, turns what it throws into one line on stderr.

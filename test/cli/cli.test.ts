@@ -63,7 +63,7 @@ describe("main()", () => {
   });
 
   test.each([
-    [["nope"], 'Cannot start as the commands are demo, run, log, '],
+    [["nope"], "Cannot start as the commands are demo, run, log, segments, "],
     [["log", "nope"], "Cannot start log as the commands are create, append"],
     [["log", "read", "--nope"], 'by "headrace log read --help": received --nope'],
     [["demo", "--nope"], "received --nope"],
