@@ -1,7 +1,9 @@
 /** A broker, topics full of records, and nothing else running: what the broker benches need. */
+import type { Buffer } from "node:buffer";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { startBroker } from "../../test/kafka/broker.mjs";
 import { newTopic } from "../../test/kafka/new-topic.ts";
@@ -13,7 +15,13 @@ export interface Fill {
   readonly keys: number;
   readonly bytes: number;
   readonly partitions?: number;
+  /** The value at an offset, so many bytes; without it, some text. */
+  readonly value?: (offset: number) => Buffer;
 }
+
+/** Most records of one request, and most bytes of their values: brokers refuse batches above 1 MB. */
+const REQUEST_RECORDS = 2000;
+const REQUEST_BYTES = 800_000;
 
 /** A kafkajs client that is quiet. */
 export function client(bootstrap: string): Kafka {
@@ -55,11 +63,13 @@ export async function fillTopic(bootstrap: string, name: string, fill: Fill): Pr
     createPartitioner: Partitioners.DefaultPartitioner,
   });
   await producer.connect();
+  const most = Math.min(REQUEST_RECORDS, Math.max(1, Math.floor(REQUEST_BYTES / fill.bytes)));
   for (let next = 0; next < fill.count; ) {
-    const size = Math.min(2000, fill.count - next);
+    const size = Math.min(most, fill.count - next);
     const messages = Array.from({ length: size }, () => {
       const key = `k${fill.keys === 0 ? next : next % fill.keys}`;
-      return { key, value: `${next++}`.padEnd(fill.bytes, "x") };
+      const offset = next++;
+      return { key, value: fill.value?.(offset) ?? `${offset}`.padEnd(fill.bytes, "x") };
     });
     await producer.send({ topic, messages });
   }

@@ -55,6 +55,9 @@ export class SharedChannelEnd implements ChannelEnd {
   get closed(): boolean {
     return this.#closing || this.#abandoned;
   }
+  get otherSleeps(): boolean {
+    return Atomics.load(this.#words, this.#layout.other.sleep) !== 0;
+  }
   get queuedBytes(): number {
     return this.#queue.byteLength;
   }

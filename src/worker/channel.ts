@@ -82,6 +82,8 @@ export interface ChannelEnd {
   abandon(): void;
   /** After `close()` or `abandon()` here. */
   readonly closed: boolean;
+  /** The other side sleeps: the next `flush()` has to wake it, which costs some microseconds. */
+  readonly otherSleeps: boolean;
   /** Bytes of frames that wait for room in the ring. */
   readonly queuedBytes: number;
 }

@@ -36,6 +36,11 @@ export class ThreadLink {
     this.#end.flush();
   }
 
+  /** The polling thread has to be woken to see what is flushed. */
+  get sleeps(): boolean {
+    return this.#end.otherSleeps;
+  }
+
   /** Flushes once what runs now has given way: what is said together goes together. */
   flushSoon(): void {
     if (this.#flushing) return;

@@ -1,0 +1,118 @@
+/** The ways to run a handler that computes: a plain loop, and headrace in the polling thread and in worker threads. */
+import type { Buffer } from "node:buffer";
+import { Worker } from "node:worker_threads";
+import { kafkajs } from "../../src/adapters/kafkajs.ts";
+import { log, openLog } from "../../src/adapters/log.ts";
+import { createConsumer } from "../../src/index.ts";
+import { RawRecords } from "../../src/log/raw-records.ts";
+import { joinRun, takeRun } from "../../src/log/stored-run.ts";
+import type { SourceFactory } from "../../src/source/source.ts";
+import { CpuBoard } from "./cpu-board.ts";
+import type { CpuThreadData } from "./cpu-thread.ts";
+import { type CpuWorkName, cpuWorks, plainMessage } from "./cpu-work.ts";
+import { client } from "./kafka.ts";
+
+/** Handler calls at once: all of them compute, so it is only how many wait beside a thread. */
+const CONCURRENCY = 32;
+const READ_BYTES: number = 1 << 20;
+
+/** One cell of the bench. */
+export interface CpuCell {
+  readonly work: CpuWorkName;
+  readonly topic: string;
+  readonly count: number;
+  readonly keys: number;
+  /** By offset. */
+  readonly expected: Int32Array;
+  readonly source: () => SourceFactory;
+}
+
+let groups = 0;
+const newGroup = (): string => `workers-${Date.now()}-${groups++}`;
+
+/** What the plain loops do with each message. */
+function plainHandler(cell: CpuCell, board: CpuBoard): (offset: number, value: Buffer) => void {
+  const { answer } = cpuWorks[cell.work];
+  return (offset, value) => board.handle(offset, () => answer(plainMessage(value)));
+}
+
+/** kafkajs, one message after the other; it does not even commit. */
+export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<number> {
+  const board = new CpuBoard(cell.count, cell.keys);
+  const handle = plainHandler(cell, board);
+  const consumer = client(bootstrap).consumer({ groupId: newGroup(), maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  await consumer.subscribe({ topic: cell.topic, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
+    consumer
+      .run({
+        autoCommit: false,
+        eachBatch: async ({ batch, heartbeat }) => {
+          for (const { offset, value } of batch.messages) handle(Number(offset), value!);
+          await heartbeat();
+          if (board.finished) resolve();
+        },
+      })
+      .catch(reject);
+  });
+  await consumer.disconnect();
+  return board.seconds(cell.expected);
+}
+
+/** The embedded log, read and handled in one loop. */
+export async function plainLog(cell: CpuCell, directory: string): Promise<number> {
+  const board = new CpuBoard(cell.count, cell.keys);
+  const handle = plainHandler(cell, board);
+  const opened = await openLog(directory, { readOnly: true });
+  for (let offset = 0; offset < cell.count; ) {
+    const batches = [...(await opened.read(cell.topic, 0, offset, READ_BYTES))];
+    while (batches.length > 0) {
+      const run = new RawRecords(joinRun(takeRun(batches)));
+      for (let index = 0; index < run.count; index++) {
+        handle(offset++, run.valueAt(index) as Buffer);
+      }
+    }
+  }
+  await opened.close();
+  return board.seconds(cell.expected);
+}
+
+/** @param workers 0: the handler runs in the polling thread. */
+export async function headrace(cell: CpuCell, workers: number): Promise<number> {
+  const { work, count, keys } = cell;
+  const board = new CpuBoard(count, keys);
+  const { answer } = cpuWorks[work];
+  const workerData: CpuThreadData = { work, count, keys, board: board.memory };
+  const url = new URL("./cpu-thread.ts", import.meta.url);
+  const consumer = createConsumer({
+    source: cell.source(),
+    groupId: newGroup(),
+    concurrency: CONCURRENCY,
+    workers: Math.max(1, workers),
+    fromBeginning: true,
+    topics: {
+      [cell.topic]: {
+        ...(workers === 0
+          ? { eachMessage: (message) => board.handle(message.offset, () => answer(message)) }
+          : { module: () => new Worker(url, { workerData }) }),
+        virtualPartitions: { distribution: "balanced" },
+      },
+    },
+  });
+  await consumer.start();
+  while (!board.finished) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { uncommitted } = await consumer.close();
+  if (uncommitted.length > 0) throw new Error("Cannot use this run as its last commit failed");
+  return board.seconds(cell.expected);
+}
+
+/** headrace over the broker. */
+export function kafkaSource(bootstrap: string): SourceFactory {
+  return kafkajs({ brokers: [bootstrap] });
+}
+
+/** headrace over the embedded log. */
+export function logSource(directory: string): SourceFactory {
+  return log(directory);
+}

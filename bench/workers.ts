@@ -1,0 +1,113 @@
+/**
+ * Handlers that compute (B8): worker threads against the handler in the polling thread, and against a plain loop.
+ *
+ *   node bench/workers.ts [--json] [--rounds N] [--messages N] [--only TEXT]
+ *
+ * sha256  SHA-256, 500 times over 1 KB
+ * json    JSON.parse of 18 KB
+ *
+ * Each on a real broker and on the embedded log. The plain loops do nothing but read and handle: kafkajs `eachBatch`
+ * without commits, the log's read(). headrace commits. All run in this process, in turns; a run that is incomplete, out
+ * of the order of a key, or whose answers are wrong throws. `--only` takes the cells whose name contains the text.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { openLog } from "../src/adapters/log.ts";
+import {
+  type CpuCell,
+  headrace,
+  kafkaSource,
+  logSource,
+  plainKafkajs,
+  plainLog,
+} from "./support/cpu-ways.ts";
+import { type CpuWorkName, cpuWorks, plainMessage } from "./support/cpu-work.ts";
+import { fillTopic, withBroker } from "./support/kafka.ts";
+import { report, takeTurns } from "./support/rounds.ts";
+
+const KEYS = 200;
+const TOPIC = "bench";
+const APPENDED_TOGETHER = 50;
+const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 1000, json: 6000 };
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
+    messages: { type: "string" },
+    only: { type: "string", default: "" },
+  },
+});
+
+/** A cell without its source, and what a plain run of its handler comes to. */
+function cellOf(work: CpuWorkName): Omit<CpuCell, "topic" | "source"> {
+  const count = values.messages === undefined ? COUNTS[work] : Number(values.messages);
+  const { value, answer } = cpuWorks[work];
+  const expected = Int32Array.from({ length: count }, (_, offset) =>
+    answer(plainMessage(value(offset))),
+  );
+  return { work, count, keys: KEYS, expected };
+}
+
+async function compare(
+  cell: CpuCell,
+  name: string,
+  plainName: string,
+  plain: () => Promise<number>,
+): Promise<void> {
+  const rounds = await takeTurns(name, Number(values.rounds), {
+    [plainName]: plain,
+    "headrace inline": () => headrace(cell, 0),
+    "headrace 1 worker": () => headrace(cell, 1),
+    "headrace 2 workers": () => headrace(cell, 2),
+  });
+  report(name, cell.count, rounds, plainName, values.json);
+}
+
+async function onBroker(work: CpuWorkName, bootstrap: string): Promise<void> {
+  const facts = cellOf(work);
+  const { value } = cpuWorks[work];
+  const fill = { count: facts.count, keys: KEYS, bytes: value(0).length, value };
+  const topic = await fillTopic(bootstrap, `workers-${work}`, fill);
+  const cell = { ...facts, topic, source: () => kafkaSource(bootstrap) };
+  await compare(cell, `${work} broker`, "kafkajs eachBatch", () => plainKafkajs(cell, bootstrap));
+}
+
+async function onLog(work: CpuWorkName, directory: string): Promise<void> {
+  const facts = cellOf(work);
+  const { value } = cpuWorks[work];
+  const opened = await openLog(directory, { topics: { [TOPIC]: { partitions: 1 } } });
+  for (let next = 0; next < facts.count; ) {
+    const size = Math.min(APPENDED_TOGETHER, facts.count - next);
+    const records = Array.from({ length: size }, () => {
+      const offset = next++;
+      const key = Buffer.from(`k${offset % KEYS}`);
+      return { key, value: value(offset), headers: [], timestamp: Date.now(), id: null };
+    });
+    await opened.append(TOPIC, 0, records);
+  }
+  await opened.close();
+  const cell = { ...facts, topic: TOPIC, source: () => logSource(directory) };
+  await compare(cell, `${work} log`, "read() loop", () => plainLog(cell, directory));
+}
+
+const wanted = (name: string): boolean => name.includes(values.only);
+const works = Object.keys(cpuWorks) as CpuWorkName[];
+const parent = await mkdtemp(path.join(tmpdir(), "headrace-bench-"));
+try {
+  for (const work of works.filter((name) => wanted(`${name} log`))) {
+    await onLog(work, path.join(parent, work));
+  }
+} finally {
+  await rm(parent, { recursive: true, force: true });
+}
+const brokerWorks = works.filter((name) => wanted(`${name} broker`));
+if (brokerWorks.length > 0) {
+  await withBroker(async (bootstrap) => {
+    for (const work of brokerWorks) await onBroker(work, bootstrap);
+  });
+}
+process.exit(0);
