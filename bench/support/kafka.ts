@@ -17,6 +17,8 @@ export interface Fill {
   readonly partitions?: number;
   /** The value at an offset, so many bytes; without it, some text. */
   readonly value?: (offset: number) => Buffer;
+  /** Default: as `keys` says. */
+  readonly keyOf?: (index: number) => string;
 }
 
 /** Most records of one request, and most bytes of their values: brokers refuse batches above 1 MB. */
@@ -67,7 +69,7 @@ export async function fillTopic(bootstrap: string, name: string, fill: Fill): Pr
   for (let next = 0; next < fill.count; ) {
     const size = Math.min(most, fill.count - next);
     const messages = Array.from({ length: size }, () => {
-      const key = `k${fill.keys === 0 ? next : next % fill.keys}`;
+      const key = fill.keyOf?.(next) ?? `k${fill.keys === 0 ? next : next % fill.keys}`;
       const offset = next++;
       return { key, value: fill.value?.(offset) ?? `${offset}`.padEnd(fill.bytes, "x") };
     });
