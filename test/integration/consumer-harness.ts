@@ -45,6 +45,12 @@ export class TestTopics {
     }
   }
 
+  /** Log ends by partition. */
+  async ends(topic: string): Promise<number[]> {
+    const bounds = await this.#admin.fetchTopicOffsets(topic);
+    return bounds.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
+  }
+
   /** Committed offsets by partition; -1 where there is none. */
   async committed(groupId: string, topic: string): Promise<number[]> {
     const [found] = await this.#admin.fetchOffsets({ groupId, topics: [topic] });

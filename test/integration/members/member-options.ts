@@ -27,6 +27,8 @@ export interface MemberOptions {
   readonly slow?: { readonly every: number; readonly ms: number };
   /** In every partition the message at this offset never finishes. */
   readonly stuckAt?: number;
+  /** It is so many of the group's segments, by key. Its commits stay out of the journal: foreign counts as done. */
+  readonly segments?: { readonly count: number; readonly run: number[] };
   /** Handlers throw for poison. */
   readonly poison?: boolean;
 }

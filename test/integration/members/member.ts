@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { kafkajs } from "../../../src/adapters/kafkajs.ts";
-import { type Consumer, createConsumer, type Message } from "../../../src/index.ts";
+import { byKey, type Consumer, createConsumer, type Message } from "../../../src/index.ts";
 import type { TopicOptions } from "../../../src/options.ts";
 import { type HandlerEntry, Journal } from "./journal.ts";
 import type { MemberOptions } from "./member-options.ts";
@@ -48,9 +48,10 @@ function watch(consumer: Consumer): void {
       journal.write({ kind, topic, partition, offset }),
     );
   }
-  consumer.on("committed", ({ topic, partition, offset, mapSize }) =>
-    journal.write({ kind: "committed", topic, partition, offset, mapSize }),
-  );
+  consumer.on("committed", ({ topic, partition, offset, mapSize, segment }) => {
+    if (segment !== undefined) return;
+    journal.write({ kind: "committed", topic, partition, offset, mapSize });
+  });
   consumer.on("error", ({ error, fatal }) =>
     journal.write({ kind: "error", message: error.message, fatal }),
   );
@@ -80,6 +81,7 @@ const consumer = createConsumer({
     },
   }),
   groupId: options.groupId,
+  ...(options.segments && { parallelSegments: { ...options.segments, partitioner: byKey() } }),
   fromBeginning: true,
   // Soon enough to be in the journal when a test gives up.
   stallMs: STALL_MS,
