@@ -8,8 +8,9 @@ import { type SegmentNaming, segmentGroupId, segmentGroupIds } from "./segment-n
 
 /** Groups that are read at the same time. */
 const READ_AT_ONCE = 8;
-/** How often the first group is read before its offsets count as agreed. */
-const AGREED_READS = 4;
+/** How often the first group is read before its start is passed on: each takes about as long as to find none. */
+const AGREED_READS = 12;
+const PASS_ON_ROUNDS = 4;
 const NO_ID: Uint8Array = new Uint8Array(0);
 
 /** Segments that are about to start. */
@@ -40,10 +41,11 @@ interface AgreedStart {
  * Sees to it that all segments begin at the same offsets (S7), before any of them joins its group.
  *
  * Where neither the origin nor a segment has an offset, the start is stored for all segments: for the first one, and
- * from there for the others. Processes that start side by side may each find nothing and each store a start for the
- * first segment; the last one counts. So it is read several times before it is passed on: whoever has found nothing
- * before us has stored his by then (after Fischer's algorithm, see Lamport, "A fast mutual exclusion algorithm", 1987).
- * A start that was not passed on, as its process has died, is known by its mark in the metadata: the next one does it.
+ * from there for the others. Brokers do not compare before they store. So processes that start side by side may each
+ * find nothing and each store another start for the first segment; the last one counts. It is therefore read for a
+ * while before it is passed on: whoever has found nothing before us has stored his by then (after Fischer's algorithm,
+ * see Lamport, "A fast mutual exclusion algorithm", 1987). Who was slower still finds what was passed on, and takes
+ * that. A start that was not passed on, as its process has died, is known by its mark in the metadata.
  *
  * @throws {SegmentError} When a segment of this process has no offset where the origin or another one has one, or when
  *   offsets were committed by another segmentation (S8).
@@ -68,7 +70,7 @@ async function startTopic(admin: Admin, start: SegmentsStart, topic: string): Pr
   ];
   const isKnown = origin.size > 0 || segments.some(({ size }) => size > 0);
   const fresh: AgreedStart[] = [];
-  const begun: AgreedStart[] = [];
+  const begun: number[] = [];
   for (const { partition, logStart, logEnd } of await admin.logBounds(topic)) {
     const all = [origin, ...segments].map((group) => group.get(partition));
     const known = all.findIndex((one) => one !== undefined);
@@ -78,12 +80,19 @@ async function startTopic(admin: Admin, start: SegmentsStart, topic: string): Pr
       continue;
     }
     const first = all[1];
-    if (first?.isStart) begun.push({ partition, offset: first.offset });
+    const isBegun = first?.isStart && segments.some((one) => !one.has(partition));
+    if (isBegun) begun.push(partition);
     else refuseMissing(start, topic, partition, segments, ids[known]!, all[known]!.offset);
   }
-  const missing = begun.filter(({ partition }) => segments.some((one) => !one.has(partition)));
-  const agreed = fresh.length === 0 ? [] : await agree(admin, start, topic, fresh, isKnown);
-  await passOn(admin, start, topic, [...agreed, ...missing]);
+  if (fresh.length > 0) await propose(admin, start, topic, fresh);
+  const agreed = [...fresh.map(({ partition }) => partition), ...begun];
+  const without = agreed.length === 0 ? [] : await passOn(admin, start, topic, agreed);
+  // A new partition of a topic that is read by now: its owners begin at its beginning too.
+  if (without.length === 0 || isKnown) return;
+  throw new SegmentError(
+    `Cannot start the segments of "${naming.origin}" as a start must be stored for all of them: ` +
+      `received groups with members and without offsets for ${topic}#${without[0]}`,
+  );
 }
 
 function refuseMissing(
@@ -104,46 +113,58 @@ function refuseMissing(
   );
 }
 
-/** Stores a start for the first segment. @returns What is stored there in the end. */
-async function agree(
+/** Stores a start for the first segment, and waits until whoever else does so has done it. */
+async function propose(
   admin: Admin,
   start: SegmentsStart,
   topic: string,
   fresh: readonly AgreedStart[],
-  isKnown: boolean,
-): Promise<AgreedStart[]> {
+): Promise<void> {
   const first = segmentGroupId(start.naming, 0);
-  await storeStarts(admin, start, first, topic, fresh);
-  let stored: StoredStarts = new Map();
-  for (let read = 0; read < AGREED_READS; read++) {
-    stored = await readGroup(admin, start, first, topic);
-  }
-  return fresh.flatMap(({ partition }) => {
-    const found = stored.get(partition);
-    if (found !== undefined) return { partition, offset: found.offset };
-    // A new partition of a topic that is read by now: its owners begin at its beginning too.
-    if (isKnown) return [];
-    const where = `${topic}#${partition}`;
-    throw new SegmentError(
-      `Cannot start the segments of "${start.naming.origin}" as a start must be stored for ` +
-        `group "${first}": received a group with members and no offset for ${where}`,
-    );
-  });
+  const found = await readGroup(admin, start, first, topic);
+  const missing = fresh.filter(({ partition }) => !found.has(partition));
+  if (missing.length > 0) await storeStarts(admin, start, first, topic, missing);
+  for (let read = 0; read < AGREED_READS; read++) await readGroup(admin, start, first, topic);
 }
 
-/** Gives the first segment's starts to all that have none. */
+/**
+ * Gives one start to all segments: what has been passed on already, else the first segment's.
+ *
+ * @returns Partitions without any start: their groups have members and no offset.
+ */
 async function passOn(
   admin: Admin,
   start: SegmentsStart,
   topic: string,
-  agreed: readonly AgreedStart[],
-): Promise<void> {
-  if (agreed.length === 0) return;
-  for (const groupId of segmentGroupIds(start.naming).slice(1)) {
-    const stored = await readGroup(admin, start, groupId, topic);
-    const missing = agreed.filter(({ partition }) => !stored.has(partition));
-    if (missing.length > 0) await storeStarts(admin, start, groupId, topic, missing);
+  partitions: readonly number[],
+): Promise<number[]> {
+  const ids = segmentGroupIds(start.naming);
+  let without: number[] = [];
+  for (let round = 0; round < PASS_ON_ROUNDS; round++) {
+    const [first, ...others] = await readGroups(admin, start, ids, topic);
+    const groups = [first!, ...others];
+    const offsets = new Map(
+      partitions.map((partition) => {
+        const passed = [...others, first!].find((group) => group.has(partition));
+        return [partition, passed?.get(partition)?.offset];
+      }),
+    );
+    without = partitions.filter((partition) => offsets.get(partition) === undefined);
+    const wrong = groups.map((group) =>
+      partitions.flatMap((partition) => {
+        const offset = offsets.get(partition);
+        const stored = group.get(partition);
+        // What a segment has reached is never overwritten.
+        const isRight = stored !== undefined && (!stored.isStart || stored.offset === offset);
+        return offset === undefined || isRight ? [] : [{ partition, offset }];
+      }),
+    );
+    if (wrong.every((starts) => starts.length === 0)) break;
+    for (const [index, starts] of wrong.entries()) {
+      if (starts.length > 0) await storeStarts(admin, start, ids[index]!, topic, starts);
+    }
   }
+  return without;
 }
 
 async function storeStarts(
