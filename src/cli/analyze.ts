@@ -10,6 +10,7 @@ import { openInput, readInputOptions } from "./analyze/open-input.ts";
 import { readThrough } from "./analyze/read-through.ts";
 import { reportLines } from "./analyze/report-lines.ts";
 import { type ReportTitle, titleOf } from "./analyze/report-title.ts";
+import { checkHtmlPath, writeHtml } from "./analyze/write-html.ts";
 import type { Command, ParsedArguments } from "./command.ts";
 import { CommandError, explainError, usageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
@@ -45,6 +46,7 @@ export const analyze: Command = {
     { name: "distribution", value: "D", help: "consistent, balanced or per-key (consistent)" },
     { name: "batch-size", value: "N", help: "most messages polled and not done at once (1000)" },
     { name: "handler-ms", value: "MS", help: "time of the handler for one message (10)" },
+    { name: "html", value: "FILE", help: "write the report as a page, too" },
     { name: "json", help: "print the report as one JSON object" },
   ],
   notes: [
@@ -55,6 +57,8 @@ export const analyze: Command = {
   async run(args, io) {
     const inputOptions = readInputOptions(args);
     const judged = readJudged(args);
+    const html = args.text("html");
+    if (html !== undefined) checkHtmlPath(html, io.cwd);
     const status = new StatusLine(io.err, PLAIN_EVERY_MS);
     const input = await openInput(inputOptions, args, io, (line) => status.print(line));
     return await stoppable(io, async (signal, stoppedBy) => {
@@ -141,10 +145,13 @@ function reportFrom(analysis: Analysis, { name }: AnalysisInput): DistributionRe
 }
 
 function show(report: DistributionReport, title: ReportTitle, args: ParsedArguments, io: Io): void {
+  const html = args.text("html");
+  if (html !== undefined) writeHtml(html, io.cwd, report, title);
   if (args.flag("json")) {
     io.out.write(`${JSON.stringify(report)}\n`);
     return;
   }
   const lines = reportLines(report, title, paintFor(io.out), io.out.columns);
+  if (html !== undefined) lines.push("", `The same as a page: ${html}`);
   io.out.write(`${lines.join("\n")}\n`);
 }

@@ -2,23 +2,33 @@ import type { HotKey } from "./hot-key.ts";
 
 /** Characters of a key that a line of text has room for. */
 const SHOWN = 40;
+/** Of a longer one the beginning and the end are shown: keys often differ in their last characters. */
+const BEGINNING = 24;
+const END: number = SHOWN - BEGINNING - 1;
 
-/** A key between backticks, on one line, safe for terminals: \`x\`; bytes that are no text in base64. */
+/** A key on one line, safe for terminals: text between backticks, other bytes as 0xff00. */
 export function keyText({
   key,
-  keyBase64,
+  keyBase64 = "",
   keyBytes,
 }: Pick<HotKey, "key" | "keyBase64" | "keyBytes">): string {
-  if (key === null) return `base64:${shorten(keyBase64 ?? "", false)}`;
-  return `\`${shorten(escapeControls(key), keyBytes !== undefined)}\``;
+  const cut = keyBytes !== undefined;
+  if (key !== null) return `\`${shorten(escapeControls(key), cut)}\``;
+  return shorten(`0x${Array.from(atob(keyBase64), hex).join("")}`, cut);
 }
 
+function hex(byte: string): string {
+  return byte.charCodeAt(0).toString(16).padStart(2, "0");
+}
+
+/** @param cut The end is not known. */
 function shorten(text: string, cut: boolean): string {
   const characters = [...text];
-  return cut || characters.length > SHOWN ? `${characters.slice(0, SHOWN).join("")}…` : text;
+  if (!cut && characters.length <= SHOWN) return text;
+  return [...characters.slice(0, BEGINNING), "…", ...(cut ? [] : characters.slice(-END))].join("");
 }
 
-/** Control characters and what reorders text could do anything to a terminal: \n becomes \u{a}. */
+/** Control characters and what reorders text could do anything to a terminal: a new line becomes \u{a}. */
 function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;

@@ -129,7 +129,7 @@ function noKey({ keys, total, counts, placement }: Evidence): Verdict | null {
   if (share === 0 || share * counts.length <= 1) return null;
   const next =
     placement === "virtual"
-      ? 'they count as one key, so give them keys or use byKey({ missing: "spread" })'
+      ? 'they count as one key, so give them keys or use `byKey({ missing: "spread" })`'
       : "they are spread, and no order holds among them; give them keys if it should";
   return {
     code: "no-key",

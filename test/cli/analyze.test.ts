@@ -100,6 +100,13 @@ describe("headrace analyze of keys", () => {
     ]);
   });
 
+  test("writes the report as a page, too, and says where", async () => {
+    const out = await analyze([keyFile(HOT_KEYS), "--partitions", "5", "--html", "page.html"]);
+    expect(out.trimEnd().split("\n").at(-1)).toBe("The same as a page: page.html");
+    const page = readFileSync(join(directory, "page.html"), "utf8");
+    expect(page).toContain("hot key <code>x</code> has 62 %: salt it 5 ways or use per-key");
+  });
+
   test("stops after --max-messages", async () => {
     const options = ["--partitions", "2", "--max-messages", "7"];
     expect((await report([keyFile(HOT_KEYS), ...options])).total).toBe(7);
@@ -229,6 +236,12 @@ describe("headrace analyze refuses", () => {
     ],
     [["keys.txt", "--partitions", "2", "--key", "key"], 2, "--key works with --topic only"],
     [["empty.txt", "--partitions", "2"], 1, "empty.txt must have messages: received none"],
+    [
+      ["keys.txt", "--partitions", "2", "--html", "no/page.html"],
+      2,
+      '--html must be a file in a directory: received "no/page.html"',
+    ],
+    [["keys.txt", "--partitions", "2", "--html", "."], 2, "--html must be a file in a directory"],
     [["--topic", "orders"], 2, "one of --brokers and --log is required: received none"],
     [["--topic", "orders", "--log", "nowhere"], 2, '--log must be a directory: received "nowhere"'],
     [

@@ -113,7 +113,7 @@ describe("verdicts", () => {
     const virtual = analyzeDistribution({ sample: keyless, partitions: 10 });
     expect(codes(virtual)).toEqual(["no-key"]);
     expect(virtual.verdicts[0].message).toBe(
-      '30 % of the messages have no key: they count as one key, so give them keys or use byKey({ missing: "spread" })',
+      '30 % of the messages have no key: they count as one key, so give them keys or use `byKey({ missing: "spread" })`',
     );
     const spread = analyzeDistribution({ sample: keyless, partitions: 10, placement: "murmur2" });
     expect(codes(spread)).toEqual(["balanced", "no-key"]);
@@ -145,9 +145,10 @@ describe("keyText()", () => {
     [{ key: "order-7" }, "`order-7`"],
     [{ key: "" }, "``"],
     [{ key: "a\u001b[31m\nb\u202e" }, "`a\\u{1b}[31m\\u{a}b\\u{202e}`"],
-    [{ key: "x".repeat(50) }, `\`${"x".repeat(40)}…\``],
-    [{ key: "😀".repeat(41) }, `\`${"😀".repeat(40)}…\``],
-    [{ key: null, keyBase64: "/wCA" }, "base64:/wCA"],
+    [{ key: `a${"x".repeat(50)}bc` }, `\`a${"x".repeat(23)}…${"x".repeat(13)}bc\``],
+    [{ key: "x".repeat(256), keyBytes: 900 }, `\`${"x".repeat(24)}…\``],
+    [{ key: "😀".repeat(41) }, `\`${"😀".repeat(24)}…${"😀".repeat(15)}\``],
+    [{ key: null, keyBase64: "/wCA" }, "0xff0080"],
   ])("of %j is %s", (key, text) => {
     expect(keyText(key)).toBe(text);
   });

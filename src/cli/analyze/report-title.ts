@@ -29,7 +29,7 @@ export function subject(report: DistributionReport): string {
   const virtual = placement === "virtual";
   const where = plural(counts.length, virtual ? "virtual partition" : "partition");
   const how =
-    placement === "recorded"
+    placement === null || placement === "recorded"
       ? "as they lie"
       : virtual
         ? `with ${distribution} distribution`
