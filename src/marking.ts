@@ -54,7 +54,7 @@ export class Marking {
   done(batch: PolledBatch, index: number): void {
     this.#results.add(batch.offsetAt(index), batch.recordBytes);
     this.#intake.finished(batch, index);
-    batch.left--;
+    batch.ended();
     if (this.#handed !== null && this.isOpen(batch, index)) {
       this.#handed.add(batch.laneKeyAt(index), batch.offsetAt(index));
     }

@@ -19,6 +19,7 @@ export class MessageView<T = unknown> implements Message<T> {
     this.#batch = batch;
     this.#index = index;
     this.#records = batch.records;
+    batch.shown = true;
   }
 
   /** Shows another message of the batch: for who looks at one after the other. */

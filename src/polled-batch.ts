@@ -26,6 +26,8 @@ export class PolledBatch {
   readonly recordBytes: number;
   /** Records whose call has not ended. */
   left: number;
+  /** User code has, or had, a view of a record: it may have kept bytes of it. */
+  shown = false;
   /** Key hash of each record, filled by group. */
   hashes: Uint32Array = NONE;
   /** Record indexes, lane after lane, offsets ascending inside a lane; filled by distribute. */
@@ -100,6 +102,11 @@ export class PolledBatch {
       for (let at = this.laneStarts[run]!; at < end; at++) bins[this.order[at]!] = lane;
     }
     return bins;
+  }
+
+  /** The call of a record has ended. */
+  ended(): void {
+    if (--this.left === 0 && !this.shown) this.records.release?.();
   }
 
   /** What events say of it; it is not empty. */

@@ -5,6 +5,7 @@ import type { AssignedPartition, GroupMember, Ownership } from "./group-coordina
 import type { LockedGroup } from "./locked-group.ts";
 import { RawRecords } from "./raw-records.ts";
 import { isOutOfRange, outOfRange, type StoredBatch } from "./read-batches.ts";
+import { ReadChunks } from "./read-chunks.ts";
 import type { ReaderPartition } from "./reader-partition.ts";
 import type { ReaderTopic } from "./reader-topic.ts";
 import { joinRun, takeRun } from "./stored-run.ts";
@@ -51,6 +52,7 @@ export class LogLease implements Ownership {
   #position = 0;
   /** Read and not handed over. Emptied by a seek. */
   #ready: StoredBatch[] = [];
+  readonly #chunks = new ReadChunks(FETCH_BYTES);
   /** The last batch that was read. */
   #last: BatchMark | undefined;
   /** The position was inside the log before. */
@@ -135,7 +137,10 @@ export class LogLease implements Ownership {
       if (this.member.readFailed(error, this.lease)) this.#ended = true;
       return this.#wait(READ_RETRY_MS);
     }
-    if (batch === undefined) return this.#wait(LOOK_MS);
+    if (batch === undefined) {
+      this.#chunks.clear();
+      return this.#wait(LOOK_MS);
+    }
     try {
       await this.member.deliver(batch);
     } catch (error) {
@@ -165,7 +170,7 @@ export class LogLease implements Ownership {
     const run = takeRun(this.#ready);
     if (run.length === 0) return this.#passHole();
     const stored = joinRun(run);
-    const records = new RawRecords(stored, this.#position);
+    const records = new RawRecords(stored, this.#position, this.#chunks.lend());
     const nextOffset = stored.baseOffset + stored.count;
     this.#position = nextOffset;
     return { lease: this.lease, records, nextOffset, highWatermark: this.log.logEnd };
@@ -181,7 +186,7 @@ export class LogLease implements Ownership {
   /** @throws {LogError} When the position lies outside the log. */
   #fill(): void {
     this.log.refresh();
-    const batches = this.log.read(this.#position, FETCH_BYTES);
+    const batches = this.#chunks.fill((into) => this.log.read(this.#position, FETCH_BYTES, into));
     const [first] = batches;
     if (first !== undefined && !this.#follows(first)) {
       throw outOfRange(this.#position, this.log.logStart, first.baseOffset);

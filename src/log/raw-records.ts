@@ -22,12 +22,18 @@ export class RawRecords implements RecordBatch {
   readonly keyHashes: Uint32Array;
   readonly #bytes: Buffer;
   readonly #frames: Uint32Array;
+  #released: (() => void) | null;
 
   /**
    * @param fromOffset Records below it are left out; below the batch's end.
+   * @param released Its bytes may be overwritten from now on.
    * @throws {CorruptLogError} When frames do not fill their batch exactly.
    */
-  constructor(batch: StoredBatch, fromOffset: number = batch.baseOffset) {
+  constructor(
+    batch: StoredBatch,
+    fromOffset: number = batch.baseOffset,
+    released: (() => void) | null = null,
+  ) {
     const { bytes, count } = batch;
     const frames = readFrames(bytes, count, PARTITION_KEY_SEED);
     if (typeof frames === "number") throw badFrame(batch, frames);
@@ -36,6 +42,7 @@ export class RawRecords implements RecordBatch {
     this.baseOffset = batch.baseOffset + skipped;
     this.byteLength = bytes.length;
     this.#bytes = bytes;
+    this.#released = released;
     this.#frames = skipped === 0 ? frames.positions : frames.positions.subarray(skipped);
     this.keyHashes = skipped === 0 ? frames.keyHashes : frames.keyHashes.subarray(skipped);
   }
@@ -68,6 +75,15 @@ export class RawRecords implements RecordBatch {
     const frame = this.#frames[index]!;
     const end = this.#headersEnd(frame);
     return new RawHeaders(this.#bytes, end - readU32(this.#bytes, frame + 36), end);
+  }
+
+  release(): void {
+    this.#released?.();
+    this.#released = null;
+  }
+
+  keep(): void {
+    this.#released = null;
   }
 
   #headersEnd(frame: number): number {

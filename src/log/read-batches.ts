@@ -20,6 +20,8 @@ export interface SegmentView {
   readonly size: number;
   /** Knows where to look for an offset. */
   readonly index: Pick<OffsetIndex, "floor">;
+  /** Memory to read into, where it is large enough; without it each read makes its own. */
+  readonly into?: Buffer | undefined;
 }
 
 /** Names file and position of damage, for whoever has to look at it. */
@@ -116,7 +118,10 @@ function readChunk(
   maxBytes: number,
   known: Buffer = Buffer.alloc(0),
 ): Buffer {
-  const bytes = Buffer.allocUnsafe(Math.min(maxBytes, segment.size - position));
+  const wanted = Math.min(maxBytes, segment.size - position);
+  const { into } = segment;
+  const fits = into !== undefined && wanted <= into.length && into.buffer !== known.buffer;
+  const bytes = fits ? into.subarray(0, wanted) : Buffer.allocUnsafe(wanted);
   const from = known.copy(bytes);
   const got = from + readFully(segment.fd, bytes.subarray(from), position + from);
   if (got < bytes.length) {

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { LogError } from "../errors.ts";
 import { type FoundHead, type HeadState, readHead } from "./head-file.ts";
@@ -73,11 +74,12 @@ export class ReaderPartition implements ReadablePartition {
     this.#watch();
   }
 
-  read(offset: number, maxBytes: number): StoredBatch[] {
+  /** @param into Memory that may be overwritten, and is read into where it is large enough. */
+  read(offset: number, maxBytes: number, into?: Buffer): StoredBatch[] {
     return this.#twice(() => {
       const { logStart, logEnd } = this;
       if (!(offset >= logStart && offset <= logEnd)) throw outOfRange(offset, logStart, logEnd);
-      return offset === logEnd ? [] : this.#read(offset, maxBytes);
+      return offset === logEnd ? [] : this.#read(offset, maxBytes, into);
     });
   }
 
@@ -167,21 +169,26 @@ export class ReaderPartition implements ReadablePartition {
     return syncedBytes === 0 ? activeBase : this.#open(activeBase).offsetAt(syncedBytes);
   }
 
-  #read(offset: number, maxBytes: number): StoredBatch[] {
+  #read(offset: number, maxBytes: number, into?: Buffer): StoredBatch[] {
     const base = this.#listed().findLast((one) => one <= offset);
-    const batches = base === undefined ? [] : this.#readSegment(base, offset, maxBytes);
+    const batches = base === undefined ? [] : this.#readSegment(base, offset, maxBytes, into);
     if (batches.length > 0) return batches;
     const behind = holeEnd(this.place.directory, offset);
     if (behind === undefined) throw this.#missing(`no batch with offset ${offset}`);
-    return behind >= this.#logEnd ? [] : this.#read(behind, maxBytes);
+    return behind >= this.#logEnd ? [] : this.#read(behind, maxBytes, into);
   }
 
-  #readSegment(base: number, offset: number, maxBytes: number): StoredBatch[] {
+  #readSegment(
+    base: number,
+    offset: number,
+    maxBytes: number,
+    into: Buffer | undefined,
+  ): StoredBatch[] {
     const segment = this.#open(base);
     const isActive = base === this.#head!.state.activeBase;
     const { bytes } = segment;
     if (isActive && bytes < this.#limit) throw this.#missing(`${bytes} of ${this.#limit} bytes`);
-    return segment.read(offset, isActive ? this.#limit : bytes, maxBytes);
+    return segment.read(offset, isActive ? this.#limit : bytes, maxBytes, into);
   }
 
   #listed(): readonly number[] {

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, readIfThere } from "./files.ts";
@@ -63,14 +64,15 @@ export class ReaderSegment {
    *
    * @param limit Position behind the last batch that may be read.
    * @param maxBytes Soft: one batch is always given.
+   * @param into Memory that may be overwritten, and is read into where it is large enough.
    * @throws {CorruptLogError} When a batch is damaged.
    */
-  read(offset: number, limit: number, maxBytes: number): StoredBatch[] {
+  read(offset: number, limit: number, maxBytes: number, into?: Buffer): StoredBatch[] {
     const position = this.#find(offset, limit);
     if (position === limit) return [];
     const { path, baseOffset } = this;
     const index = { floor: (): number => position };
-    const view = { fd: this.#fd, path, baseOffset, size: limit, index };
+    const view = { fd: this.#fd, path, baseOffset, size: limit, index, into };
     const batches = readBatches(view, offset, maxBytes);
     let at = position;
     for (const batch of batches) {

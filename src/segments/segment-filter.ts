@@ -70,6 +70,7 @@ export class SegmentFilter {
     if (this.#own.length < records.count) this.#own = new Uint32Array(records.count);
     const { partitioner, reducer } = this.#rule;
     if (partitioner !== null || reducer !== null) {
+      records.keep?.();
       const count = this.#ask(given, deserializer);
       return count < 0 ? null : this.#take(records, count, null);
     }

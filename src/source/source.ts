@@ -43,6 +43,13 @@ export interface RecordBatch {
    * headrace itself hashes them: murmur3 with PARTITION_KEY_SEED, NULL_KEY_HASH for a null key.
    */
   readonly keyHashes?: Uint32Array;
+  /**
+   * Where the source uses its memory again: all records are done, and no view of their bytes is left. Perhaps never
+   * called; then the memory goes with the last view.
+   */
+  release?(): void;
+  /** User code has seen views of the bytes: `release()` does nothing from now on. */
+  keep?(): void;
 }
 
 /** One delivery of one partition. */
