@@ -1,5 +1,5 @@
 /** What kafkajs's errors mean. */
-import { type ErrorDetails, SourceError } from "../../errors.ts";
+import { type ErrorDetails, HeadraceError, SourceError } from "../../errors.ts";
 
 /** The parts of a kafkajs error that are looked at. */
 interface ClientError {
@@ -24,11 +24,11 @@ const AUTHORISATION_TYPES: ReadonlySet<string> = new Set([
   "CLUSTER_AUTHORIZATION_FAILED",
 ]);
 
-/** The error that started it: kafkajs wraps errors once per retry loop. */
+/** The error that started it: kafkajs wraps errors once per retry loop. An error of ours says it all. */
 function rootError(error: unknown): ClientError {
   let root = (error ?? {}) as ClientError;
   for (let depth = 0; depth < MAX_CAUSES && root.type === undefined; depth++) {
-    if (typeof root.cause !== "object" || root.cause === null) break;
+    if (typeof root.cause !== "object" || root.cause === null || HeadraceError.is(root)) break;
     root = root.cause as ClientError;
   }
   return root;

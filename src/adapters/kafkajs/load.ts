@@ -1,9 +1,16 @@
 /** Finds kafkajs when it is needed: an optional peer is never imported before. */
 import { SourceError } from "../../errors.ts";
 import type { ClientConstructor } from "./client.ts";
+import { type CodecRegistry, registerCodecs } from "./codecs.ts";
+
+/** What of kafkajs's module is used. */
+interface Module {
+  readonly Kafka: ClientConstructor;
+  readonly CompressionCodecs: CodecRegistry;
+}
 
 /**
- * The injected constructor, or kafkajs's own.
+ * The injected constructor, or kafkajs's own, with the codecs that it lacks.
  *
  * @throws {SourceError} When kafkajs is not installed.
  */
@@ -13,13 +20,12 @@ export async function loadClient(
   if (injected !== undefined) return injected;
   try {
     const module: unknown = await import("kafkajs");
-    // CommonJS: depending on the runtime's detection the names are on the module or on its default
-    // export.
-    const { Kafka, default: inner } = module as {
-      Kafka?: ClientConstructor;
-      default?: { Kafka: ClientConstructor };
-    };
-    return (Kafka ?? inner?.Kafka) as ClientConstructor;
+    // CommonJS: all names are on its default export; on the module there are those that the
+    // runtime has detected, which are not all of them.
+    const { default: inner, ...detected } = module as Module & { default?: Module };
+    const { Kafka, CompressionCodecs } = inner?.Kafka === undefined ? detected : inner;
+    registerCodecs(CompressionCodecs);
+    return Kafka;
   } catch (error) {
     throw new SourceError(
       "Cannot load kafkajs as it must be installed (npm install kafkajs): received " +

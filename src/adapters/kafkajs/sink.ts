@@ -3,7 +3,7 @@ import { ClosedError, ProduceError } from "../../errors.ts";
 import type { Delivery, Sink, SinkBatch, SinkOutcome } from "../../source/source.ts";
 import { KafkajsAdmin } from "./admin.ts";
 import type { Client, ClientConstructor, ClientProducer } from "./client.ts";
-import { compressionType } from "./compression.ts";
+import { checkCodec, compressionType } from "./codecs.ts";
 import { describeBrokers, type KafkajsConfig, openClient, SHORT_RETRY } from "./config.ts";
 import { errorType, isRetriable, sourceError } from "./errors.ts";
 import { ExactProducers, type ExactSend } from "./exact-producers.ts";
@@ -122,13 +122,19 @@ export class KafkajsSink implements Sink {
       throw new ClosedError("Cannot produce as the sink must be open: received send()");
     }
     const outcomes = new Map<SinkBatch, SinkOutcome>();
-    let compression: number;
-    try {
-      compression = await compressionType(delivery.compression);
-    } catch (error) {
-      return batches.map((batch) => failed(error, batch));
+    // An injected client has a registry of its own, which is its owner's.
+    if (this.#config.Kafka === undefined) {
+      try {
+        await checkCodec(delivery.compression);
+      } catch (error) {
+        return batches.map((batch) => failed(error, batch));
+      }
     }
-    const request = { acks: delivery.acks, timeout: delivery.requestTimeoutMs, compression };
+    const request = {
+      acks: delivery.acks,
+      timeout: delivery.requestTimeoutMs,
+      compression: compressionType(delivery.compression),
+    };
     // What the configuration asks of every producer holds where the delivery allows it.
     const always = this.#config.producer?.idempotent === true && delivery.acks === -1;
     const exact = delivery.idempotent || always;
