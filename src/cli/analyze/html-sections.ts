@@ -71,7 +71,7 @@ export function countSection(report: DistributionReport): string {
     });
     return section(
       title,
-      table(caption, [what, "messages", "share", ""], rows, [0, 1, 2]),
+      table(caption, ["no.", "messages", "share", ""], rows, [0, 1, 2]),
       explained,
     );
   }
@@ -87,7 +87,7 @@ export function countSection(report: DistributionReport): string {
     `<div class="axis"><span>0</span><span>${counts.length - 1}</span></div>`,
     explained,
     `<details><summary>All numbers</summary><div class="scroll" tabindex="0" role="region" ` +
-      `aria-label="${escapeHtml(title)}">${table(caption, [what, "messages", "share"], numbers, [0, 1, 2])}` +
+      `aria-label="${escapeHtml(title)}">${table(caption, ["no.", "messages", "share"], numbers, [0, 1, 2])}` +
       "</div></details>",
   );
 }

@@ -28,7 +28,7 @@ p { margin: .25rem 0; }
 .soft { color: var(--soft); }
 section, .verdict {
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
-  padding: 1rem; margin-top: 1rem;
+  padding: 1rem; margin-top: 1rem; overflow-x: auto;
 }
 .verdict { border-left: .5rem solid var(--tone); }
 .verdict strong.tone { color: var(--tone); }
@@ -69,6 +69,6 @@ details { margin-top: .75rem; }
 summary { cursor: pointer; }
 .scroll { max-height: 22rem; overflow: auto; }
 :focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; border-radius: .2rem; }
-@media (max-width: 34rem) { th, td { padding-right: .5rem; } th code { max-width: 7rem; } td.draw { min-width: 3rem; } }
+@media (max-width: 34rem) { th, td { padding-right: .5rem; } th code { max-width: 6rem; } td.draw { min-width: 3rem; } }
 @media print { body { background: none; } section, .verdict { break-inside: avoid; } }
 `;

@@ -73,12 +73,12 @@ describe("htmlPage()", () => {
     expect(counted).not.toContain("Most frequent keys");
     expect(counted).not.toContain("Predicted");
     expect(counted).not.toMatch(/NaN|undefined|null/);
-    const even = Array.from({ length: 4000 }, (_, at) => `k${at}`);
+    const even = Array.from({ length: 4000 }, (_, at) => `k${at % 900}`);
     const page = htmlPage(
       analyzeDistribution({ sample: even, partitions: 4, placement: "murmur2" }),
       title,
     );
-    expect(page).toContain("4,000 different keys");
+    expect(page).toContain("<caption>900 different keys</caption>");
     expect(page).toContain("✓ ok");
   });
 });
