@@ -76,7 +76,7 @@ function analyzeCounts(given: CountedDistribution): DistributionReport {
     keys: keysOf(given.keys, counts.length),
     others: [],
     options: null,
-    prediction: null,
+    speeds: null,
   });
 }
 

@@ -94,7 +94,7 @@ export class DistributionAnalysis<M = SampleMessage | SampleKey> {
       keys: this.#keys,
       others: this.#placement.others(),
       options: this.#options,
-      prediction: this.#predictor?.finish(this.#options.handlerMs) ?? null,
+      speeds: this.#predictor?.finish(this.#options.handlerMs) ?? null,
     });
     return this.#report;
   }

@@ -3,7 +3,7 @@ import { type DistributionStatistics, distributionStatistics } from "./distribut
 import type { Distribution } from "./flow-model.ts";
 import type { HotKey } from "./hot-key.ts";
 import type { KeyFacts, KeyProfile } from "./key-profile.ts";
-import type { Prediction } from "./prediction.ts";
+import { choose, type PredictedSpeeds, type Prediction } from "./prediction.ts";
 import type { OtherHash } from "./sample-placement.ts";
 import { type Severity, severityOf, type Verdict, type VerdictCode } from "./verdict.ts";
 import { verdictsOf } from "./verdicts.ts";
@@ -39,7 +39,7 @@ export interface ReportParts {
   readonly keys: KeyProfile | number | null;
   readonly others: readonly OtherHash[];
   readonly options: ResolvedAnalysis | null;
-  readonly prediction: Prediction | null;
+  readonly speeds: PredictedSpeeds | null;
 }
 
 /** Puts a report together. @param parts Counts are not all 0. */
@@ -48,7 +48,7 @@ export function reportOf({
   keys,
   others,
   options,
-  prediction,
+  speeds,
 }: ReportParts): DistributionReport {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const statistics = distributionStatistics(counts);
@@ -66,6 +66,7 @@ export function reportOf({
     placement,
     distribution,
   });
+  const hotKey = verdicts.some(({ code }) => code === "hot-key");
   return {
     counts,
     total,
@@ -78,7 +79,7 @@ export function reportOf({
     keys: facts,
     hotKeys,
     otherHashes: others,
-    prediction,
+    prediction: speeds === null ? null : choose(speeds, hotKey),
   };
 }
 

@@ -26,8 +26,26 @@ export interface Prediction {
   /** Messages that were looked at: the first ones. */
   readonly messages: number;
   readonly distributions: readonly PredictedSpeed[];
-  /** The simplest one that is nearly as fast as the fastest. */
+  /** The simplest one that is nearly as fast as the fastest; with a hot key `per-key`, if it is that fast. */
   readonly choose: Distribution;
+  /** Why, in plain words. */
+  readonly reason: string;
+}
+
+/** What is predicted, before a choice is made. */
+export type PredictedSpeeds = Omit<Prediction, "choose" | "reason">;
+
+/** Chooses a distribution. @param hotKey One key alone has more than the share of a virtual partition. */
+export function choose(speeds: PredictedSpeeds, hotKey: boolean): Prediction {
+  const best = Math.max(...speeds.distributions.map(({ speedUp }) => speedUp));
+  const near = speeds.distributions.filter(({ speedUp }) => speedUp >= NEARLY * best);
+  const names = near.map(({ distribution }) => distribution);
+  if (hotKey && names.includes("per-key")) {
+    const reason = "as fast as the others, and no key waits behind the hot one";
+    return { ...speeds, choose: "per-key", reason };
+  }
+  const reason = "the simplest that is nearly as fast as the fastest";
+  return { ...speeds, choose: names[0]!, reason };
 }
 
 /** Compares the distributions while a sample goes by. */
@@ -53,7 +71,7 @@ export class Predictor {
   /**
    * @param handlerMs Milliseconds of one handler call, above 0.
    */
-  finish(handlerMs: number): Prediction {
+  finish(handlerMs: number): PredictedSpeeds {
     const serialMs = this.#messages * (handlerMs + OVERHEAD_MS);
     const distributions = this.#models.map((model, at) => {
       // The thread has to touch each message, however many calls wait at once.
@@ -64,14 +82,12 @@ export class Predictor {
         rate: (this.#messages / ms) * 1000,
       };
     });
-    const best = Math.max(...distributions.map(({ speedUp }) => speedUp));
     return {
       partitions: this.#partitions,
       batchSize: this.#batchSize,
       handlerMs,
       messages: this.#messages,
       distributions,
-      choose: distributions.find(({ speedUp }) => speedUp >= NEARLY * best)!.distribution,
     };
   }
 }

@@ -128,7 +128,7 @@ export function keySection(report: DistributionReport): string {
 /** What the distributions would do. */
 export function predictionSection({ prediction }: DistributionReport): string {
   if (prediction === null) return "";
-  const { handlerMs, partitions, batchSize, messages, distributions, choose } = prediction;
+  const { handlerMs, partitions, batchSize, messages, distributions, choose, reason } = prediction;
   const top = Math.max(...distributions.map(({ speedUp }) => speedUp));
   const rows = distributions.map(({ distribution, speedUp, rate: perSecond }) => [
     distribution === choose ? `<strong>${distribution} ✓</strong>` : distribution,
@@ -142,7 +142,7 @@ export function predictionSection({ prediction }: DistributionReport): string {
   return section(
     "Predicted speed-up",
     table(caption, ["distribution", "speed-up", "rate", ""], rows, [1, 2]),
-    `<p>Choose <strong>${choose}</strong>: the simplest that is nearly as fast as the fastest.</p>`,
+    `<p>Choose <strong>${choose}</strong>: ${reason}.</p>`,
   );
 }
 

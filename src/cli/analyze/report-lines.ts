@@ -96,7 +96,7 @@ function hotKeyLines(report: DistributionReport, paint: Paint, columns: number):
 function predictionLines(report: DistributionReport, paint: Paint, columns: number): string[] {
   const { prediction } = report;
   if (prediction === null) return [];
-  const { batchSize, handlerMs, partitions, choose } = prediction;
+  const { batchSize, handlerMs, partitions, choose, reason } = prediction;
   const heading = paint.dim(
     `predicted for handlers that wait ${handlerMs} ms, ${plural(partitions, "call")} at once, ` +
       `${plural(batchSize, "message")} polled`,
@@ -111,6 +111,6 @@ function predictionLines(report: DistributionReport, paint: Paint, columns: numb
   return [
     heading,
     ...barRows(rows, ["left", "right", "right"], paint, columns),
-    `choose ${paint.bold(choose)}: the simplest that is nearly as fast as the fastest`,
+    `choose ${paint.bold(choose)}: ${reason}`,
   ];
 }
