@@ -51,16 +51,15 @@ export class KeyProfile {
    * @returns headrace's own hash of the key, unsigned.
    */
   add(bytes: Uint8Array, length: number, partition: number | undefined, messages = 1): number {
+    // Two hashes that have nothing to do with each other name a key.
     const hash = murmur3Range(bytes, 0, length, PARTITION_KEY_SEED);
-    // Two hashes that have nothing to do with each other name a key in 53 bits.
     const other = xxh32Range(bytes, 0, length, 0);
-    const id = (other >>> 11) * 2 ** 32 + hash;
     this.#keyed += messages;
-    this.#sketch.add(id, bytes, 0, length, messages);
+    this.#sketch.add(hash, other, bytes, 0, length, messages);
     this.#distinct.add(hash, other);
     if (partition !== undefined) {
       this.#recorded = true;
-      this.#moved.add(id, partition);
+      this.#moved.add((other >>> 11) * 2 ** 32 + hash, partition);
     }
     return hash;
   }
