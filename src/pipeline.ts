@@ -180,9 +180,13 @@ export class Pipeline implements Runnable, RecoveryHost {
     const batch = new PolledBatch(this, left, this.topic.deserializer, this.#clock.now());
     this.highWatermark = batch.highWatermark;
     const { records, count } = batch;
+    const before = this.tracker.nextOffset;
     this.tracker.deliver(batch.baseOffset, count, records.offsetDeltas, batch.nextOffset);
+    // What is foreign, or was never there, counts as done without a mark: the map has grown.
+    if (this.tracker.nextOffset - before > count) {
+      this.#host.marked(this.lease, this.unfinished === 0 && count === 0);
+    }
     if (count === 0) {
-      this.#host.marked(this.lease, this.unfinished === 0);
       this.#settle();
       return undefined;
     }
