@@ -43,12 +43,14 @@ export interface SegmentFailure {
 export class SegmentFilter {
   readonly #rule: SegmentRule;
   readonly #failed: (failure: SegmentFailure) => void;
-  readonly #kernel = new Kernel();
+  /** For raw keys: made when there are some. */
+  #kernel: Kernel | null = null;
   /** Key hashes of this segment: from, and up to but without. */
   readonly #from: number;
   readonly #to: number;
   /** Indexes of own records, as far as they are found. */
   #own = new Uint32Array(0);
+  #hashes = new Uint32Array(0);
 
   /** @param failed Is told of each message that the rule fails for, and of the first one only where it stops. */
   constructor(rule: SegmentRule, failed: (failure: SegmentFailure) => void) {
@@ -82,11 +84,12 @@ export class SegmentFilter {
     if (records.keyHashes !== undefined) return records.keyHashes;
     const { count, rawKeys } = records;
     if (rawKeys === undefined) {
-      const column = this.#kernel.hashColumn(count);
-      hashKeys(records, count, column);
-      return column;
+      if (this.#hashes.length < count) this.#hashes = new Uint32Array(count);
+      hashKeys(records, count, this.#hashes);
+      return this.#hashes;
     }
     const { bytes, starts, ends } = rawKeys;
+    this.#kernel ??= new Kernel();
     this.#kernel.hashRaw(bytes, starts, ends, count, PARTITION_KEY_SEED);
     return this.#kernel.hashColumn(count);
   }

@@ -177,7 +177,10 @@ describe("parallel segments", () => {
     await withRig(options, async (rig) => {
       await rig.send(["1", "1", "1"]);
       await rig.send(["0", "1"]);
+      // What was on its way waits behind it.
+      expect(rig.memory.step(TOPIC, 0, { late: true })).toBe(2);
       rig.memory.skip(TOPIC, 0, 2);
+      expect(rig.memory.step(TOPIC, 0, { late: true })).toBe(0);
       await rig.pass(99);
       expect(handled).toEqual([]);
       expect(rig.seen("partitionerFailed").length).toBe(1);
@@ -215,6 +218,7 @@ describe("parallel segments", () => {
       await rig.send(["1", "1", "1"]);
       await rig.memory.revoke([where], { keep: [where] });
       await rig.pass();
+      expect(rig.consumer.stats().partitions[0]!.committable).toBe(0);
       // A continued lease asks at once, as all back-offs end.
       expect(rig.seen("partitionerFailed").length).toBe(2);
       await rig.consumer.seek(where, 2);
