@@ -1,7 +1,7 @@
 import process from "node:process";
 import { log } from "../adapters/log.ts";
 import type { Command } from "./command.ts";
-import { consumeOrders, ORDERS_TOPIC } from "./demo/consume-orders.ts";
+import { consumeOrders, ORDERS_TOPIC, waitingOrders } from "./demo/consume-orders.ts";
 import { JournalWriter } from "./demo/journal.ts";
 import { commandLogger } from "./logger.ts";
 import { OptionValues } from "./option-values.ts";
@@ -47,14 +47,14 @@ export const demoChild: Command = {
       commitIntervalMs: COMMIT_INTERVAL_MS,
       logger: commandLogger((line) => io.err.write(`${line}\n`)),
       signal: null,
-      recorder: {
+      handling: waitingOrders({
         started: (offset) => journal.started(offset),
         finished(offset, virtualPartition) {
           journal.finished(offset, virtualPartition);
           done++;
           dieInTheMiddle();
         },
-      },
+      }),
       onTick: ({ running, partitions }) => journal.progress(running, partitions[0]?.lag ?? 0),
       onAssigned: (offset) => journal.assigned(offset),
       onCommitted(offset) {

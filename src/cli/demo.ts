@@ -7,6 +7,7 @@ import { EXIT_FAILED } from "./command-error.ts";
 import { ORDERS_TOPIC } from "./demo/consume-orders.ts";
 import { type DemoResult, judge } from "./demo/demo-result.ts";
 import { DemoView } from "./demo/demo-view.ts";
+import { type HashResult, hashWay } from "./demo/hash-way.ts";
 import { drawOrders, type Orders } from "./demo/orders.ts";
 import { type ParallelResult, parallelWay } from "./demo/parallel-way.ts";
 import { restartWay } from "./demo/restart-way.ts";
@@ -22,13 +23,15 @@ const DEFAULT_KEYS = 500;
 const MAX_MESSAGES = 1_000_000;
 /** Virtual partitions and handler calls at once. */
 const LANES = 50;
+/** Threads of the handlers that compute. */
+const THREADS = 2;
 /** Orders of the serial loop: a second or two are enough to know its rate. */
 const SERIAL_SAMPLE = 300;
 
 /** `headrace demo`. */
 export const demo: Command = {
   name: "demo",
-  summary: "shows serial, consistent and balanced processing of one partition, and a kill -9",
+  summary: "shows serial and parallel processing of one partition, worker threads, and a kill -9",
   usage: "[--messages N] [--keys N] [--json]",
   positionals: 0,
   options: [
@@ -63,6 +66,11 @@ export const demo: Command = {
   },
 };
 
+type Acts = Omit<
+  DemoResult,
+  "messages" | "keys" | "busiestKey" | "lanes" | "speedUp" | "failures" | "ok"
+>;
+
 /** Three digits are more than was measured. */
 function roundNumbers(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
@@ -96,7 +104,7 @@ async function inThisProcess(
   logDirectory: string,
   view: DemoView,
   signal: AbortSignal,
-): Promise<Pick<DemoResult, "writeMs" | "serial" | "consistent" | "balanced">> {
+): Promise<Omit<Acts, "restarted">> {
   const embedded = await openLog(logDirectory, { topics: { [ORDERS_TOPIC]: { partitions: 1 } } });
   try {
     const writeMs = await view.written(orders.count, (onProgress) =>
@@ -119,7 +127,15 @@ async function inThisProcess(
       });
     const consistent = await parallel("consistent");
     const balanced = await parallel("balanced");
-    return { writeMs, serial, consistent, balanced };
+    const hashed = (name: string, threads: number): Promise<HashResult> =>
+      view.hashed(name, (onProgress) => {
+        const source = log(embedded);
+        const { logger } = view;
+        return hashWay({ threads, orders, lanes: LANES, source, logger, signal, onProgress });
+      });
+    const hashInline = await hashed("hash inline", 0);
+    const hashThreads = await hashed("hash threads", THREADS);
+    return { writeMs, serial, consistent, balanced, hashInline, hashThreads };
   } finally {
     await embedded.close();
   }

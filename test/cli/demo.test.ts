@@ -43,6 +43,14 @@ describe("headrace demo", () => {
         expect([way.orderBreaks, way.handledTwice]).toEqual([0, 0]);
         expect(way.perVirtualPartition.reduce((a, b) => a + b, 0)).toBe(400);
       }
+      const { hashInline, hashThreads } = result;
+      expect([hashInline.threads, hashThreads.threads]).toEqual([0, 2]);
+      for (const way of [hashInline, hashThreads]) {
+        expect([way.messages, way.missing]).toEqual([400, 0]);
+        expect([way.orderBreaks, way.handledTwice]).toEqual([0, 0]);
+      }
+      expect(hashInline.answer).toBeGreaterThan(400);
+      expect(hashThreads.answer).toBe(hashInline.answer);
       const { restarted } = result;
       expect([restarted.missing, restarted.orderBreaks]).toEqual([0, 0]);
       expect(restarted.resumedAt).toBeGreaterThan(0);
@@ -64,7 +72,7 @@ describe("headrace demo", () => {
       expect(io.output.out).not.toContain("\u001b");
       expect(io.output.out).not.toContain("\r");
       expect(io.output.out).toContain("60 orders of 12 customers");
-      for (const text of ["serial loop", "consistent", "balanced", "kill -9", "restart"]) {
+      for (const text of ["serial loop", "balanced", "hash inline", "hash threads", "kill -9"]) {
         expect(io.output.out).toContain(text);
       }
       expect(io.output.out).toContain("order breaks  handled twice");
@@ -97,6 +105,8 @@ describe("judge()", () => {
     serial: { ...way, way: "serial" as const, rate: 100 },
     consistent: { ...way, way: "consistent" as const },
     balanced: { ...way, way: "balanced" as const, rate: 2000 },
+    hashInline: { ...way, way: "hashInline" as const, threads: 0, answer: 7 },
+    hashThreads: { ...way, way: "hashThreads" as const, threads: 2, answer: 7, rate: 1500 },
     restarted: {
       ...{ ...way, way: "restarted" as const, handledTwice: 2 },
       ...{ doneAtKill: 6, committedAtKill: 4, resumedAt: 4 },
@@ -107,13 +117,15 @@ describe("judge()", () => {
     const result = judge(measured);
     expect(result.failures).toEqual([]);
     expect(result.ok).toBe(true);
-    expect(result.speedUp).toEqual({ consistent: 10, balanced: 20 });
+    expect(result.speedUp).toEqual({ consistent: 10, balanced: 20, hashThreads: 1.5 });
   });
 
   test.each([
     ["consistent", { missing: 1 }, "consistent: no order may be missing: received 1"],
     ["balanced", { orderBreaks: 3 }, "balanced: no order may break: received 3"],
     ["balanced", { handledTwice: 1 }, "balanced: none may be handled twice: received 1"],
+    ["hashThreads", { orderBreaks: 1 }, "hashThreads: no order may break: received 1"],
+    ["hashThreads", { answer: 5 }, "hashes must be those of the polling thread: received -2"],
     ["restarted", { handledTwice: 3 }, "restarted: 2 may be handled again: received 3"],
     ["restarted", { resumedAt: 3 }, "restarted: it must go on where it was: received 3"],
     ["restarted", { committedAtKill: 0 }, "an offset must be stored before the kill: received 0"],

@@ -2,6 +2,7 @@ import {
   type ConsumerStats,
   createConsumer,
   type Logger,
+  type OneHandler,
   type SourceFactory,
 } from "../../index.ts";
 import { CommandError } from "../command-error.ts";
@@ -20,6 +21,29 @@ const TICK_MS = 25;
 /** Milliseconds without a finished message after which the demo gives up: a bug, or a disk that hangs. */
 const STALL_MS = 20_000;
 
+/** How orders are handled, and how far that is. */
+export interface OrderHandling {
+  readonly handler: OneHandler<unknown>;
+  /** When the last call ended, as `performance.now()` says it here; 0 before the first. */
+  lastFinishedAt(): number;
+}
+
+/** Handlers that wait, as ones that call a service do. */
+export function waitingOrders(recorder: Recorder): OrderHandling {
+  let lastFinishedAt = 0;
+  return {
+    handler: {
+      eachMessage: async (message, context) => {
+        recorder.started(message.offset);
+        await sleep(waitMs(message.offset));
+        recorder.finished(message.offset, context.virtualPartition);
+        lastFinishedAt = performance.now();
+      },
+    },
+    lastFinishedAt: () => lastFinishedAt,
+  };
+}
+
 /** One consumer of all orders. */
 export interface OrderJob {
   readonly source: SourceFactory;
@@ -27,10 +51,12 @@ export interface OrderJob {
   readonly distribution: "consistent" | "balanced";
   /** Virtual partitions, and handler calls at once. */
   readonly lanes: number;
+  /** Threads of a handler in threads. */
+  readonly workers?: number;
   /** Orders in the topic: the job ends when this offset can be committed. */
   readonly total: number;
   readonly commitIntervalMs: number;
-  readonly recorder: Recorder;
+  readonly handling: OrderHandling;
   readonly logger: Logger;
   readonly signal: AbortSignal | null;
   onTick(stats: ConsumerStats): void;
@@ -46,23 +72,19 @@ export interface OrderJob {
  */
 export async function consumeOrders(job: OrderJob): Promise<number> {
   const startedAt = performance.now();
-  let lastFinishedAt = startedAt;
+  const lastFinishedAt = (): number => Math.max(startedAt, job.handling.lastFinishedAt());
   const consumer = createConsumer({
     source: job.source,
     groupId: job.groupId,
     concurrency: job.lanes,
+    ...(job.workers === undefined ? {} : { workers: job.workers }),
     maxInFlightMessages: MAX_IN_FLIGHT,
     fromBeginning: true,
     commitIntervalMs: job.commitIntervalMs,
     logger: job.logger,
     topics: {
       [ORDERS_TOPIC]: {
-        eachMessage: async (message, context) => {
-          job.recorder.started(message.offset);
-          await sleep(waitMs(message.offset));
-          job.recorder.finished(message.offset, context.virtualPartition);
-          lastFinishedAt = performance.now();
-        },
+        ...job.handling.handler,
         virtualPartitions: { maxPartitions: job.lanes, distribution: job.distribution },
       },
     },
@@ -80,7 +102,7 @@ export async function consumeOrders(job: OrderJob): Promise<number> {
       const stats = consumer.stats();
       job.onTick(stats);
       if ((stats.partitions[0]?.committable ?? 0) >= job.total) break;
-      if (performance.now() - lastFinishedAt > STALL_MS) {
+      if (performance.now() - lastFinishedAt() > STALL_MS) {
         const reasons = consumer.explain().map(({ reason }) => reason);
         const why = reasons.join(", ") || "no partition";
         throw new CommandError(`Cannot finish the demo as messages must move: received ${why}`);
@@ -89,7 +111,7 @@ export async function consumeOrders(job: OrderJob): Promise<number> {
   } finally {
     await consumer.close();
   }
-  return lastFinishedAt - startedAt;
+  return lastFinishedAt() - startedAt;
 }
 
 /** Waits as the demo's handlers do. */

@@ -9,9 +9,11 @@ const NAMES: Readonly<Record<WayResult["way"], string>> = {
   serial: "serial loop",
   consistent: "consistent",
   balanced: "balanced",
+  hashInline: "hash inline",
+  hashThreads: "hash threads",
   restarted: "kill, restart",
 };
-const NAME_WIDTH = 11;
+const NAME_WIDTH = 12;
 const BAR_WIDTH = 16;
 const CHART_HEIGHT = 5;
 const INDENT = "  ";
@@ -55,7 +57,7 @@ export function reportLines(result: DemoResult, paint: Paint, columns: number): 
 function resultTable(result: DemoResult, paint: Paint): string[] {
   const aligns: Align[] = ["left", "right", "right", "right", "right", "right", "right"];
   const heading = ["way", "orders", "time", "rate", "speed-up", "order breaks", "handled twice"];
-  const { serial, consistent, balanced, restarted, speedUp } = result;
+  const { serial, consistent, balanced, hashInline, hashThreads, restarted, speedUp } = result;
   const row = (way: WayResult, speed: string, time: string): string[] => [
     NAMES[way.way],
     count(way.messages),
@@ -72,6 +74,8 @@ function resultTable(result: DemoResult, paint: Paint): string[] {
       row(serial, "1.0×", `${serial.sample ? "~" : ""}${duration(serial.allMs)}`),
       row(consistent, times(speedUp.consistent), duration(consistent.ms)),
       row(balanced, times(speedUp.balanced), duration(balanced.ms)),
+      row(hashInline, "1.0×", duration(hashInline.ms)),
+      row(hashThreads, times(speedUp.hashThreads), duration(hashThreads.ms)),
       row(restarted, "-", duration(restarted.ms)),
     ],
     aligns,
@@ -83,7 +87,8 @@ function zeroIsGood(value: number, paint: Paint): string {
   return value === 0 ? paint.green("0") : paint.red(count(value));
 }
 
-function notes({ serial, restarted, messages, keys, busiestKey }: DemoResult): string[] {
+function notes(result: DemoResult): string[] {
+  const { serial, hashThreads, restarted, messages, keys, busiestKey } = result;
   const share = ((busiestKey / messages) * 100).toFixed(1);
   const lines = [
     `${plural(messages, "order")} of ${plural(keys, "customer")}; the busiest placed ${share} % of them.`,
@@ -100,6 +105,10 @@ function notes({ serial, restarted, messages, keys, busiestKey }: DemoResult): s
       `the others done above the stored offset ${count(restarted.resumedAt)} were skipped.`,
     );
   }
+  lines.push(
+    `Hash: handlers that compute; ${plural(hashThreads.threads, "worker thread")}, their start included,`,
+    "against the same handler in the thread that polls.",
+  );
   return lines;
 }
 

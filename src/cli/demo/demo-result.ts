@@ -1,3 +1,4 @@
+import type { HashResult } from "./hash-way.ts";
 import type { ParallelResult } from "./parallel-way.ts";
 import type { RestartResult } from "./restart-way.ts";
 import type { WayResult } from "./way.ts";
@@ -14,9 +15,17 @@ export interface DemoResult {
   readonly serial: WayResult;
   readonly consistent: ParallelResult;
   readonly balanced: ParallelResult;
+  /** Handlers that compute: in the polling thread, and in worker threads. */
+  readonly hashInline: HashResult;
+  readonly hashThreads: HashResult;
   readonly restarted: RestartResult;
-  /** Rate of each way ÷ rate of the serial loop. */
-  readonly speedUp: { readonly consistent: number; readonly balanced: number };
+  readonly speedUp: {
+    /** Rate ÷ rate of the serial loop. */
+    readonly consistent: number;
+    readonly balanced: number;
+    /** Rate ÷ rate of the same handler in the polling thread. */
+    readonly hashThreads: number;
+  };
   /** What must hold and does not: empty when all is well. */
   readonly failures: readonly string[];
   readonly ok: boolean;
@@ -27,12 +36,13 @@ type Measured = Omit<DemoResult, "speedUp" | "failures" | "ok">;
 /** Adds the verdict to the measurements. */
 export function judge(measured: Measured): DemoResult {
   const failures = findFailures(measured);
-  const { serial, consistent, balanced } = measured;
+  const { serial, consistent, balanced, hashInline, hashThreads } = measured;
   return {
     ...measured,
     speedUp: {
       consistent: consistent.rate / serial.rate,
       balanced: balanced.rate / serial.rate,
+      hashThreads: hashThreads.rate / hashInline.rate,
     },
     failures,
     ok: failures.length === 0,
@@ -40,22 +50,25 @@ export function judge(measured: Measured): DemoResult {
 }
 
 /** Every rule of the demo that was broken. */
-function findFailures({ serial, consistent, balanced, restarted }: Measured): string[] {
+function findFailures(measured: Measured): string[] {
+  const { serial, consistent, balanced, hashInline, hashThreads, restarted } = measured;
   const failures: string[] = [];
   const must = (holds: boolean, rule: string, received: number): void => {
     if (!holds) failures.push(`${rule}: received ${received}`);
   };
-  for (const result of [serial, consistent, balanced, restarted]) {
+  for (const result of [serial, consistent, balanced, hashInline, hashThreads, restarted]) {
     must(result.missing === 0, `${result.way}: no order may be missing`, result.missing);
     must(result.orderBreaks === 0, `${result.way}: no order may break`, result.orderBreaks);
   }
-  for (const result of [consistent, balanced]) {
+  for (const result of [consistent, balanced, hashInline, hashThreads]) {
     must(
       result.handledTwice === 0,
       `${result.way}: none may be handled twice`,
       result.handledTwice,
     );
   }
+  const difference = hashThreads.answer - hashInline.answer;
+  must(difference === 0, "hashThreads: hashes must be those of the polling thread", difference);
   // A kill brings back what was done since the last commit, and nothing else.
   const { resumedAt, committedAtKill, doneAtKill, handledTwice } = restarted;
   const doneAbove = doneAtKill - resumedAt;

@@ -6,6 +6,7 @@ import { type Paint, paintFor } from "../paint.ts";
 import { StatusLine } from "../status-line.ts";
 import { doneLine, progressLine, reportLines } from "./demo-report.ts";
 import type { DemoResult } from "./demo-result.ts";
+import type { HashResult } from "./hash-way.ts";
 import type { ParallelResult } from "./parallel-way.ts";
 import type { RestartResult } from "./restart-way.ts";
 import type { WayProgress, WayResult } from "./way.ts";
@@ -63,6 +64,15 @@ export class DemoView {
   ): Promise<ParallelResult> {
     const result = await act((progress) => this.#show(way, progress));
     this.#finish(way, result, `in ${duration(result.ms)}`);
+    return result;
+  }
+
+  async hashed(
+    name: string,
+    act: (onProgress: OnProgress) => Promise<HashResult>,
+  ): Promise<HashResult> {
+    const result = await act((progress) => this.#show(name, progress));
+    this.#finish(name, result, `in ${duration(result.ms)}`);
     return result;
   }
 

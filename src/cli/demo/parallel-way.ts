@@ -1,5 +1,5 @@
 import type { Logger, SourceFactory } from "../../index.ts";
-import { consumeOrders } from "./consume-orders.ts";
+import { consumeOrders, waitingOrders } from "./consume-orders.ts";
 import { OrderCheck } from "./order-check.ts";
 import type { Orders } from "./orders.ts";
 import type { WayProgress, WayResult } from "./way.ts";
@@ -32,7 +32,7 @@ export async function parallelWay(job: {
     lanes,
     total: orders.count,
     commitIntervalMs: COMMIT_INTERVAL_MS,
-    recorder: check,
+    handling: waitingOrders(check),
     logger: job.logger,
     signal: job.signal,
     onTick: ({ running, partitions }) =>

@@ -2,7 +2,7 @@ import type { CheckResult } from "./order-check.ts";
 
 /** One way of handling the orders, measured. */
 export interface WayResult extends CheckResult {
-  readonly way: "serial" | "consistent" | "balanced" | "restarted";
+  readonly way: "serial" | "consistent" | "balanced" | "hashInline" | "hashThreads" | "restarted";
   /** Orders that this way handled at least once. */
   readonly messages: number;
   /** Only a part was handled: `allMs` is an extrapolation. */
