@@ -1,7 +1,7 @@
 import { leaseOverError } from "./lease-over-error.ts";
 import type { Failure } from "./options.ts";
 import { deadLetterRecord } from "./process/dead-letter-record.ts";
-import { encodeRecord } from "./produce/encode-record.ts";
+import { checkRecord, toSinkRecord } from "./produce/checked-record.ts";
 import { messagesKey } from "./produce/messages-key.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 import type { ResolvedDeadLetterQueue } from "./resolve-topic.ts";
@@ -75,7 +75,7 @@ export class DeadLetters {
     const record =
       mapped === null
         ? deadLetterRecord(failure, origin)
-        : encodeRecord(mapped, Math.floor(wallTimeMs)).sink;
+        : toSinkRecord(checkRecord(mapped, Math.floor(wallTimeMs)));
     const topic = mapped?.topic ?? letter.topic;
     const sink = await this.#open();
     const count = await sink.partitionCount(topic);

@@ -1,4 +1,5 @@
-interface Epoch {
+/** Calls that began between two flushes. */
+export interface Epoch {
   open: number;
   readonly drained: Promise<void>;
   readonly drain: () => void;
@@ -18,11 +19,17 @@ export class OpenCalls {
   /** Epochs that were closed and have open calls. */
   readonly #draining = new Set<Epoch>();
 
-  /** @returns What the call calls when it has ended, once. */
-  begin(): () => void {
-    const epoch = this.#current;
-    epoch.open += 1;
-    return () => this.#end(epoch);
+  /** @returns To be handed to `end()`, once, when the call has ended. */
+  begin(): Epoch {
+    this.#current.open += 1;
+    return this.#current;
+  }
+
+  end(epoch: Epoch): void {
+    epoch.open -= 1;
+    if (epoch.open > 0 || epoch === this.#current) return;
+    this.#draining.delete(epoch);
+    epoch.drain();
   }
 
   /** Settles when every call that has begun so far has ended. */
@@ -32,12 +39,5 @@ export class OpenCalls {
       this.#current = newEpoch();
     }
     await Promise.all([...this.#draining].map((epoch) => epoch.drained));
-  }
-
-  #end(epoch: Epoch): void {
-    epoch.open -= 1;
-    if (epoch.open > 0 || epoch === this.#current) return;
-    this.#draining.delete(epoch);
-    epoch.drain();
   }
 }

@@ -1,4 +1,4 @@
-import type { EncodedRecord } from "./encode-record.ts";
+import type { CheckedRecord } from "./checked-record.ts";
 
 /**
  * Parts the records of a call for one partition, where one batch could be too large for the sink.
@@ -8,7 +8,7 @@ import type { EncodedRecord } from "./encode-record.ts";
  * @returns Runs of `indexes`, in order; a record above the limits is a run of its own.
  */
 export function partRecords(
-  records: readonly EncodedRecord[],
+  records: readonly CheckedRecord[],
   indexes: readonly number[],
   limits: { readonly maxMessages: number; readonly maxBytes: number } | null,
 ): readonly (readonly number[])[] {
@@ -17,7 +17,7 @@ export function partRecords(
   let run: number[] = [];
   let bytes = 0;
   for (const index of indexes) {
-    const { byteLength } = records[index] as EncodedRecord;
+    const { byteLength } = records[index] as CheckedRecord;
     const full = run.length >= limits.maxMessages || bytes + byteLength > limits.maxBytes;
     if (run.length > 0 && full) {
       runs.push(run);

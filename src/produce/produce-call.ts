@@ -1,6 +1,7 @@
 import type { ProduceError } from "../errors.ts";
+import type { CheckedRecord } from "./checked-record.ts";
 import type { ResolvedDelivery } from "./delivery.ts";
-import type { EncodedRecord } from "./encode-record.ts";
+import type { Epoch } from "./open-calls.ts";
 
 /** Where a record was stored. */
 export interface ProduceResult {
@@ -9,16 +10,26 @@ export interface ProduceResult {
   readonly offset: number | undefined;
 }
 
-/** One call of a producer's method: it has ended when each of its records has. */
+/** Who is told how records end. */
 export interface ProduceCall {
-  readonly records: readonly EncodedRecord[];
-  /** Ends one record, once. `offset` is read only when there is no error. */
-  settle(index: number, partition: number, offset: number | undefined, error?: ProduceError): void;
+  /**
+   * Ends one record, once.
+   *
+   * @param index Of the record in its call.
+   * @param partition -1 when it got none.
+   * @param offset Read only when there is no error.
+   */
+  settle(
+    record: CheckedRecord,
+    index: number,
+    partition: number,
+    offset: number | undefined,
+    error?: ProduceError,
+  ): void;
 }
 
 /** A call of `produce` or `produceMany`. */
 export class AnsweredCall implements ProduceCall {
-  readonly records: readonly EncodedRecord[];
   /** Results in the order of the records; rejects with the error of the first record that failed. */
   readonly done: Promise<readonly ProduceResult[]>;
   readonly #results: (ProduceResult | ProduceError)[];
@@ -29,18 +40,23 @@ export class AnsweredCall implements ProduceCall {
   #reject!: (error: ProduceError) => void;
 
   /** @param ended Called when all records have ended. */
-  constructor(records: readonly EncodedRecord[], ended: () => void) {
-    this.records = records;
-    this.#results = new Array(records.length);
+  constructor(recordCount: number, ended: () => void) {
+    this.#results = new Array(recordCount);
     this.#ended = ended;
-    this.#open = records.length;
+    this.#open = recordCount;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  settle(index: number, partition: number, offset: number | undefined, error?: ProduceError): void {
+  settle(
+    _record: CheckedRecord,
+    index: number,
+    partition: number,
+    offset: number | undefined,
+    error?: ProduceError,
+  ): void {
     this.#results[index] = error ?? { partition, offset };
     if (error !== undefined) this.#failed = true;
     this.#open -= 1;
@@ -54,33 +70,35 @@ export class AnsweredCall implements ProduceCall {
   }
 }
 
-/** A call of `produceAsync`: nobody waits for it, failures are told to `ended`. */
-export class UnansweredCall implements ProduceCall {
-  readonly records: readonly EncodedRecord[];
-  readonly #ended: (record: EncodedRecord, partition: number, error?: ProduceError) => void;
+/** Calls of `produceAsync`, all that began between two flushes: nobody waits for one of them. */
+export class UnansweredCalls implements ProduceCall {
+  readonly epoch: Epoch;
+  readonly #ended: (epoch: Epoch, record: CheckedRecord, at: number, error?: ProduceError) => void;
 
+  /** @param ended Called for each record, with its partition. */
   constructor(
-    record: EncodedRecord,
-    ended: (record: EncodedRecord, partition: number, error?: ProduceError) => void,
+    epoch: Epoch,
+    ended: (epoch: Epoch, record: CheckedRecord, at: number, error?: ProduceError) => void,
   ) {
-    this.records = [record];
+    this.epoch = epoch;
     this.#ended = ended;
   }
 
   settle(
-    index: number,
+    record: CheckedRecord,
+    _index: number,
     partition: number,
     _offset: number | undefined,
     error?: ProduceError,
   ): void {
-    this.#ended(this.records[index] as EncodedRecord, partition, error);
+    this.#ended(this.epoch, record, partition, error);
   }
 }
 
 /** Records of one call that go to one partition. */
 export interface Chunk {
   readonly call: ProduceCall;
-  readonly records: readonly EncodedRecord[];
+  readonly records: readonly CheckedRecord[];
   /** Indexes of the records in their call, ascending. */
   readonly indexes: readonly number[];
   readonly byteLength: number;

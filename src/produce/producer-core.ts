@@ -6,11 +6,11 @@ import { LatencySamples } from "../latency.ts";
 import type { ProducerRecord } from "../types.ts";
 import { show } from "../validate.ts";
 import { BufferGate } from "./buffer-gate.ts";
+import { type CheckedRecord, checkRecord } from "./checked-record.ts";
 import { choosePartition } from "./choose-partition.ts";
 import type { ResolvedDelivery } from "./delivery.ts";
-import { type EncodedRecord, encodeRecord } from "./encode-record.ts";
 import { Failures } from "./failures.ts";
-import { OpenCalls } from "./open-calls.ts";
+import { type Epoch, OpenCalls } from "./open-calls.ts";
 import { partRecords } from "./part-records.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 import {
@@ -18,7 +18,7 @@ import {
   type Chunk,
   type ProduceCall,
   type ProduceResult,
-  UnansweredCall,
+  UnansweredCalls,
 } from "./produce-call.ts";
 import type { ProducerEvents, ProducerStats } from "./producer-events.ts";
 import type { ResolvedProducerOptions } from "./producer-options.ts";
@@ -29,9 +29,13 @@ import { TopicPartitions } from "./topic-partitions.ts";
 /** A call with what all its chunks share. */
 interface Pending {
   readonly call: ProduceCall;
+  readonly records: readonly CheckedRecord[];
   readonly delivery: ResolvedDelivery;
   readonly bufferedAtMs: number;
 }
+
+/** Of a call with one record. */
+const FIRST_ONLY: readonly number[] = [0];
 
 /** Takes records from calls to acknowledgements. */
 export class ProducerCore {
@@ -43,6 +47,7 @@ export class ProducerCore {
   readonly #sender: Sender;
   readonly #openCalls = new OpenCalls();
   readonly #failures = new Failures();
+  #unanswered: UnansweredCalls | null = null;
   readonly #batchRecords = new LatencySamples();
   readonly #queueTimeMs = new LatencySamples();
   readonly #requestLatencyMs = new LatencySamples();
@@ -54,6 +59,8 @@ export class ProducerCore {
   /** Flushes that run: nothing lingers. */
   #flushes = 0;
   #closing: Promise<void> | null = null;
+  /** Why nothing is sent any more. */
+  #givingUp: ProduceError | null = null;
 
   constructor(options: ResolvedProducerOptions) {
     this.#options = options;
@@ -92,20 +99,21 @@ export class ProducerCore {
     delivery: ResolvedDelivery,
     pick: (results: readonly ProduceResult[]) => R,
   ): Promise<R> {
-    let records: EncodedRecord[];
+    let records: CheckedRecord[];
     try {
       this.#mustBeOpen();
       const wallTimeMs = this.#options.clock.wallTime();
-      records = given.map((record) => encodeRecord(record, wallTimeMs));
+      records = given.map((record) => checkRecord(record, wallTimeMs));
     } catch (error) {
       return Promise.reject(error);
     }
     if (records.length === 0) return Promise.resolve(pick([]));
-    const call = new AnsweredCall(records, this.#openCalls.begin());
+    const epoch = this.#openCalls.begin();
+    const call = new AnsweredCall(records.length, () => this.#openCalls.end(epoch));
     this.#bufferedRecords += records.length;
     let bytes = 0;
     for (const { byteLength } of records) bytes += byteLength;
-    this.#gate.enter(bytes, () => this.#route(call, delivery));
+    this.#gate.enter(bytes, () => this.#route(call, records, delivery));
     if (this.#gate.full) this.#sender.hurry();
     const answer = call.done.then(pick);
     // flush() and the logger report it: a caller who drops the promise must not lose the process.
@@ -117,7 +125,7 @@ export class ProducerCore {
   produceAsync(given: ProducerRecord, delivery: ResolvedDelivery): void {
     this.#mustBeOpen();
     const { clock, maxBufferedBytes } = this.#options;
-    const record = encodeRecord(given, clock.wallTime());
+    const record = checkRecord(given, clock.wallTime());
     if (!this.#gate.tryEnter(record.byteLength)) {
       this.#sender.hurry();
       const rule = `the record must fit in the buffer (maxBufferedBytes: ${maxBufferedBytes})`;
@@ -125,14 +133,23 @@ export class ProducerCore {
       const message = `Cannot produce as ${rule}: received ${received}`;
       throw new CapacityError(message, { retriable: true });
     }
-    const end = this.#openCalls.begin();
-    const call = new UnansweredCall(record, (ended, partition, error) => {
-      if (error !== undefined) this.#tell(ended.given, partition, error);
-      end();
-    });
+    const epoch = this.#openCalls.begin();
+    if (this.#unanswered?.epoch !== epoch) {
+      this.#unanswered = new UnansweredCalls(epoch, this.#asyncEnded);
+    }
     this.#bufferedRecords += 1;
-    this.#route(call, delivery);
+    this.#route(this.#unanswered, [record], delivery);
   }
+
+  readonly #asyncEnded = (
+    epoch: Epoch,
+    { given }: CheckedRecord,
+    partition: number,
+    error?: ProduceError,
+  ): void => {
+    if (error !== undefined) this.#tell(given, partition, error);
+    this.#openCalls.end(epoch);
+  };
 
   async flush(): Promise<void> {
     this.#mustBeOpen();
@@ -164,10 +181,13 @@ export class ProducerCore {
   async #close(drainTimeoutMs: number): Promise<void> {
     const { clock } = this.#options;
     const giveUp = (): void => {
+      const rule = "it must be stored before close() ends";
+      const reason = new ProduceError(`Cannot produce as ${rule}: received ${drainTimeoutMs} ms`);
+      this.#givingUp = reason;
       this.#sender.abandon((queue, chunks) => {
-        const act = `produce to ${nameOf(queue)} as it must be stored before close() ends`;
-        this.#fail(chunks, queue.partition, act, `no answer in ${drainTimeoutMs} ms`);
+        this.#fail(chunks, queue.partition, `produce to ${nameOf(queue)}`, reason);
       });
+      this.#topics.giveUp(reason);
     };
     const bounded = drainTimeoutMs < Number.POSITIVE_INFINITY;
     const timer = bounded ? clock.setTimer(giveUp, drainTimeoutMs) : null;
@@ -181,16 +201,16 @@ export class ProducerCore {
   }
 
   /** Parts a call by topic, and goes on where the number of partitions is known. */
-  #route(call: ProduceCall, delivery: ResolvedDelivery): void {
-    const pending: Pending = { call, delivery, bufferedAtMs: this.#options.clock.now() };
-    const { records } = call;
+  #route(call: ProduceCall, records: readonly CheckedRecord[], delivery: ResolvedDelivery): void {
+    const bufferedAtMs = this.#options.clock.now();
+    const pending: Pending = { call, records, delivery, bufferedAtMs };
     if (records.length === 1) {
-      this.#routeTopic(pending, (records[0] as EncodedRecord).given.topic, [0]);
+      this.#routeTopic(pending, (records[0] as CheckedRecord).given.topic, FIRST_ONLY);
       return;
     }
     const byTopic = new Map<string, number[]>();
     for (let index = 0; index < records.length; index++) {
-      const { topic } = (records[index] as EncodedRecord).given;
+      const { topic } = (records[index] as CheckedRecord).given;
       const same = byTopic.get(topic);
       if (same === undefined) byTopic.set(topic, [index]);
       else same.push(index);
@@ -199,6 +219,10 @@ export class ProducerCore {
   }
 
   #routeTopic(pending: Pending, topic: string, indexes: readonly number[]): void {
+    if (this.#givingUp !== null) {
+      this.#fail([chunkOf(pending, indexes)], null, `produce to ${topic}`, this.#givingUp);
+      return;
+    }
     const known = this.#topics.known(topic);
     if (known !== null) {
       this.#place(pending, topic, indexes, known);
@@ -220,8 +244,12 @@ export class ProducerCore {
     const chosen = new Map<number, number[]>();
     try {
       for (const index of indexes) {
-        const record = pending.call.records[index] as EncodedRecord;
-        const partition = choosePartition(record, partitioning, count);
+        const { given } = pending.records[index] as CheckedRecord;
+        const partition = choosePartition(given, partitioning, count);
+        if (indexes.length === 1) {
+          this.#sender.add(topic, partition, chunkOf(pending, indexes));
+          return;
+        }
         const same = chosen.get(partition);
         if (same === undefined) chosen.set(partition, [index]);
         else same.push(index);
@@ -233,7 +261,7 @@ export class ProducerCore {
     }
     const limits = this.#sink.opened?.partsCalls === true ? linger : null;
     for (const [partition, all] of chosen) {
-      for (const part of partRecords(pending.call.records, all, limits)) {
+      for (const part of partRecords(pending.records, all, limits)) {
         this.#sender.add(topic, partition, chunkOf(pending, part));
       }
     }
@@ -253,7 +281,10 @@ export class ProducerCore {
       offsets?.[at] ?? (baseOffset === undefined ? undefined : baseOffset + at);
     let at = 0;
     for (const chunk of chunks) {
-      for (const index of chunk.indexes) chunk.call.settle(index, partition, offsetAt(at++));
+      for (let i = 0; i < chunk.records.length; i++) {
+        const record = chunk.records[i] as CheckedRecord;
+        chunk.call.settle(record, chunk.indexes[i] as number, partition, offsetAt(at++));
+      }
       this.#leave(chunk);
     }
     if (!this.events.has("delivered")) return;
@@ -297,10 +328,11 @@ export class ProducerCore {
     this.#failed += records;
     this.#options.logger.warn(message, { records });
     for (const chunk of chunks) {
-      for (const index of chunk.indexes) {
+      for (const [i, record] of chunk.records.entries()) {
         const error = new ProduceError(message, { cause, retriable });
         this.#failures.add(error);
-        chunk.call.settle(index, partition ?? -1, undefined, error);
+        const index = chunk.indexes[i] as number;
+        chunk.call.settle(record, index, partition ?? -1, undefined, error);
       }
       this.#leave(chunk);
     }
@@ -339,8 +371,13 @@ function nameOf({ topic, partition }: PartitionQueue): string {
   return `${topic}#${partition}`;
 }
 
-function chunkOf({ call, delivery, bufferedAtMs }: Pending, indexes: readonly number[]): Chunk {
-  const records = indexes.map((index) => call.records[index] as EncodedRecord);
+function chunkOf(pending: Pending, indexes: readonly number[]): Chunk {
+  const { call, delivery, bufferedAtMs } = pending;
+  // The records of a call mostly stay together.
+  const whole = indexes.length === pending.records.length;
+  const records = whole
+    ? pending.records
+    : indexes.map((index) => pending.records[index] as CheckedRecord);
   let byteLength = 0;
   for (const record of records) byteLength += record.byteLength;
   return { call, records, indexes, byteLength, delivery, bufferedAtMs };

@@ -2,6 +2,7 @@
 import { invariant } from "../invariant.ts";
 import type { Sink, SinkBatch, SinkOutcome } from "../source/source.ts";
 import type { Clock, TimerHandle } from "../types.ts";
+import { toSinkRecord } from "./checked-record.ts";
 import type { ResolvedDelivery } from "./delivery.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import type { Chunk } from "./produce-call.ts";
@@ -194,7 +195,8 @@ export class Sender {
     const { topic, partition } = queue;
     const { bufferedAtMs, delivery } = chunks[0] as Chunk;
     const records: SinkBatch["records"][number][] = [];
-    for (const chunk of chunks) for (const { sink } of chunk.records) records.push(sink);
+    for (const chunk of chunks)
+      for (const record of chunk.records) records.push(toSinkRecord(record));
     queue.inFlight = true;
     const request: Request = {
       queue,

@@ -44,6 +44,13 @@ export class TopicPartitions {
     if (stale && !known.asking) void this.#refresh(topic, known);
   }
 
+  /** Tells everybody who waits, now. */
+  giveUp(reason: Error): void {
+    for (const { waiting } of this.#topics.values()) {
+      for (const then of waiting.splice(0)) then(reason);
+    }
+  }
+
   #add(topic: string): Topic {
     const added: Topic = { count: null, askedAtMs: 0, asking: false, waiting: [] };
     this.#topics.set(topic, added);

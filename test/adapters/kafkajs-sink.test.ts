@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { createRequire } from "node:module";
 import type { ClientPartitioner } from "../../src/adapters/kafkajs/client.ts";
+import { topicMessages } from "../../src/adapters/kafkajs/sink-messages.ts";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import type { Delivery, SinkBatch, SinkRecord } from "../../src/source/source.ts";
 
@@ -153,5 +155,31 @@ describe("KafkajsSink with delivery settings", () => {
       return topicMessages.flatMap(({ messages }) => messages.map((message) => message.partition));
     });
     expect(partitions).toEqual([[0, 2], [1]]);
+  });
+});
+
+describe("topicMessages()", () => {
+  const groupMessagesPerPartition: (of: object) => Record<string, unknown[]> = createRequire(
+    import.meta.url,
+  )("kafkajs/src/producer/groupMessagesPerPartition.js");
+
+  test("are grouped by kafkajs itself as they would be, with and without the shortcut", () => {
+    const batches = [batch("a", 3), batch("a", 0), batch("b", 1), batch("a", 3)];
+    const partitioner = ({ message }: { message: { partition: number } }) => message.partition;
+    const groups = [false, true].map((grouped) =>
+      topicMessages(batches, grouped).map(({ topic, messages }) => {
+        const partitionMetadata = [{ partitionId: 0, leader: 0 }];
+        return [
+          topic,
+          groupMessagesPerPartition({ topic, partitionMetadata, messages, partitioner }),
+        ];
+      }),
+    );
+    expect(groups[1]).toEqual(groups[0]!);
+    const [, ofA] = groups[1]![0] as [string, Record<string, unknown[]>];
+    expect(Object.entries(ofA).map(([partition, all]) => [partition, all.length])).toEqual([
+      ["0", 1],
+      ["3", 2],
+    ]);
   });
 });

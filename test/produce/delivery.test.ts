@@ -327,3 +327,15 @@ describe("a refused batch", () => {
     expect(given.producer.stats()).toMatchObject({ failed: 3, bufferedRecords: 0 });
   });
 });
+
+describe("close({ drainTimeoutMs }) before anything could be sent", () => {
+  test("fails what waits for the number of partitions, and what waits for room", async () => {
+    const { sink, producer, clock } = setup({ maxBufferedBytes: 100 });
+    sink.onCount = () => new Promise(() => {});
+    const answers = ["a", "b"].map((value) => watch(producer.produce(record(value.repeat(60)))));
+    const closed = watch(producer.close({ drainTimeoutMs: 20 }).then(() => "closed"));
+    await clock.advance(20);
+    expect(closed.value).toBe("closed");
+    for (const { error } of answers) expect((error as Error).message).toContain("20 ms");
+  });
+});

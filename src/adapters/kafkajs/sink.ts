@@ -122,8 +122,9 @@ export class KafkajsSink implements Sink {
       throw new ClosedError("Cannot produce as the sink must be open: received send()");
     }
     const outcomes = new Map<SinkBatch, SinkOutcome>();
+    const injected = this.#config.Kafka !== undefined;
     // An injected client has a registry of its own, which is its owner's.
-    if (this.#config.Kafka === undefined) {
+    if (!injected) {
       try {
         await checkCodec(delivery.compression);
       } catch (error) {
@@ -134,6 +135,7 @@ export class KafkajsSink implements Sink {
       acks: delivery.acks,
       timeout: delivery.requestTimeoutMs,
       compression: compressionType(delivery.compression),
+      grouped: !injected,
     };
     // What the configuration asks of every producer holds where the delivery allows it.
     const always = this.#config.producer?.idempotent === true && delivery.acks === -1;
@@ -166,6 +168,8 @@ interface RequestSettings {
   readonly acks: number;
   readonly timeout: number;
   readonly compression: number;
+  /** The client is kafkajs itself. */
+  readonly grouped: boolean;
 }
 
 type Outcomes = Map<SinkBatch, SinkOutcome>;
@@ -190,7 +194,13 @@ async function sendOnce(
   batches: readonly SinkBatch[],
   settings: RequestSettings,
 ): Promise<Outcomes> {
-  const request = { ...settings, topicMessages: topicMessages(batches) };
+  const { acks, timeout, compression } = settings;
+  const request = {
+    acks,
+    timeout,
+    compression,
+    topicMessages: topicMessages(batches, settings.grouped),
+  };
   const bases = baseOffsets(batches, await producer.sendBatch(request));
   return new Map(batches.map((batch, i) => [batch, bases[i] as SinkOutcome]));
 }
