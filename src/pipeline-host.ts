@@ -60,5 +60,13 @@ export interface PipelineStart {
   readonly highWatermark: number;
 }
 
+/** Messages of the calls that a drain waited for. */
+export interface DrainCounts {
+  /** Of calls that ended. */
+  readonly drained: number;
+  /** Of calls that still run. */
+  readonly abandoned: number;
+}
+
 /** `suspended`: between the end of the drain and the answer of the join. */
 export type LeaseState = "live" | "draining" | "suspended" | "ended";

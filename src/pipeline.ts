@@ -1,8 +1,8 @@
+import { CallLatencies } from "./call-latencies.ts";
 import { CommitMetadata } from "./commit-metadata.ts";
 import type { LeaseHooks } from "./instances.ts";
 import { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
-import { CallLatencies } from "./latency.ts";
 import { LeaseCalls } from "./lease-calls.ts";
 import { openHandler } from "./lease-handler.ts";
 import { LiveBatches } from "./live-batches.ts";
@@ -11,7 +11,7 @@ import { OffsetTracker } from "./mark/offset-tracker.ts";
 import type { CollectedResults } from "./mark/results.ts";
 import { emitResults, Marking } from "./marking.ts";
 import type { EncodedMetadata } from "./metadata/encode-metadata.ts";
-import type { LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
+import type { DrainCounts, LeaseState, PipelineHost, PipelineStart } from "./pipeline-host.ts";
 import { PolledBatch } from "./polled-batch.ts";
 import { OneCall } from "./process/one-call.ts";
 import type { CallGate, Processor } from "./process/processor.ts";
@@ -233,22 +233,24 @@ export class Pipeline implements Runnable, RecoveryHost {
     const nowMs = this.#clock.now();
     const { mapFull } = this;
     this.sliceStartMs = nowMs;
-    let sampled = false;
-    for (;;) {
+    this.latencies.begin(nowMs, this.#clock.wallTime());
+    for (let first = true; ; first = false) {
       const lane = this.#mayTake ? this.lanes.take() : undefined;
       if (lane === undefined) return false;
-      if (!sampled) this.#sample(lane, nowMs);
-      sampled = true;
+      const { batch, index } = lane;
+      const startMs = Math.max(nowMs, slice.checkedMs);
+      if (first) this.#scheduled(lane);
       const budget = this.recovery.collapse.ordered ? new OneCall(slice) : slice;
-      if (this.processor.run(lane, budget)) return true;
+      const keepsSlot = this.processor.run(lane, budget);
+      // Without a thread for it, no call has started.
+      if (!lane.parked) this.latencies.sample(batch, index, startMs);
+      if (keepsSlot) return true;
       this.give(lane, nowMs);
       if (slice.over || mapFull) return false;
     }
   }
 
-  /** Once a slice, not per message (H4). */
-  #sample({ batch, index, slot }: Lane, nowMs: number): void {
-    this.latencies.add(batch, index, this.#clock, nowMs);
+  #scheduled({ slot }: Lane): void {
     if (!this.#host.events.has("scheduled")) return;
     const { topic, partition } = this.lease;
     this.#host.events.emit("scheduled", { topic, partition, virtualPartition: slot });
@@ -338,15 +340,8 @@ export class Pipeline implements Runnable, RecoveryHost {
 
   // ---- end of the lease --------------------------------------------------------------------------------------
 
-  /**
-   * No new call starts; running calls get until the deadline, then their signals abort (R2).
-   *
-   * @returns Messages of calls that ended, and of calls that still run.
-   */
-  async drain(
-    deadlineMs: number,
-    closing: boolean,
-  ): Promise<{ drained: number; abandoned: number }> {
+  /** No new call starts; running calls get until the deadline, then their signals abort (R2). */
+  async drain(deadlineMs: number, closing: boolean): Promise<DrainCounts> {
     this.state = "draining";
     if (closing) this.#stopPolling();
     this.#timers.clear();

@@ -66,8 +66,8 @@ export function partitionStats({ pipeline, position, member }: LeaseRecord): Par
     lanes: lanesBusy,
     busiestLane:
       busiest === null ? null : { virtualPartition: busiest.slot, messages: busiest.length },
-    consumptionLatencyMs: pipeline.latencies.consumption.summary(),
-    processingLatencyMs: pipeline.latencies.processing.summary(),
+    consumptionLatencyMs: pipeline.latencies.consumption,
+    processingLatencyMs: pipeline.latencies.processing,
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a consumer says about itself: plain JSON. */
 import type { SegmentInfo, TopicPartition } from "./types.ts";
 
-/** Percentiles in milliseconds over the last samples; null before the first. */
+/** Percentiles, in milliseconds where the name ends so; null before the first sample. */
 export interface Latency {
   readonly p50: number | null;
   readonly p99: number | null;
@@ -36,9 +36,15 @@ export interface PartitionStats extends StatsPlace {
   /** Lanes with messages. */
   readonly lanes: number;
   readonly busiestLane: { readonly virtualPartition: number; readonly messages: number } | null;
-  /** Call start − message timestamp. */
+  /**
+   * Call start − message timestamp, by the clocks of producer and consumer: how old a message is when it is handled.
+   *
+   * Both latencies: over the last 30 to 60 s in which calls started; a new lease begins without figures. A call is
+   * sampled by its first message; of calls that end in the tick in which they began one per half millisecond is. `p50`
+   * and `p99` are at most 3.2 % off, `max` is exact.
+   */
   readonly consumptionLatencyMs: Latency;
-  /** Call start − poll. */
+  /** Call start − poll, by the monotonic clock: how long a message has waited in this process. */
   readonly processingLatencyMs: Latency;
 }
 

@@ -45,6 +45,11 @@ export class Slice {
     return this.#left <= 0 || this.expired;
   }
 
+  /** Monotonic milliseconds: when the clock was read last. */
+  get checkedMs(): number {
+    return this.#checkedMs;
+  }
+
   /** A message was handed over. False: this slot has had its share. */
   spend(): boolean {
     if (--this.#untilCheck === 0) this.#check();

@@ -1,10 +1,30 @@
 import { describe, expect, test } from "bun:test";
 import { SourceError } from "../../src/errors.ts";
+import { type FakeClock, fakeClock } from "../../src/testing/fake-clock.ts";
 import type { Batch, Message } from "../../src/types.ts";
 import { Calls, keys, TOPIC, withRig } from "./rig.ts";
 
 const WHERE = [{ topic: TOPIC, partition: 0 }];
 const PER_KEY = { virtualPartitions: { maxPartitions: 100, distribution: "per-key" as const } };
+
+/** A clock that handlers move on, as calls that take time do. */
+function workingClock(): { clock: FakeClock; work: (ms: number) => void } {
+  const fake = fakeClock();
+  let workedMs = 0;
+  const clock: FakeClock = {
+    now: () => fake.now() + workedMs,
+    wallTime: () => fake.wallTime() + workedMs,
+    setTimer: (callback, ms) => fake.setTimer(callback, ms),
+    clearTimer: (handle) => fake.clearTimer(handle),
+    defer: (callback) => fake.defer(callback),
+    advance: (ms) => fake.advance(ms),
+    pendingTimers: () => fake.pendingTimers(),
+  };
+  const work = (ms: number): void => {
+    workedMs += ms;
+  };
+  return { clock, work };
+}
 
 describe("explain()", () => {
   test("X1: end-of-log, handler-running with offset and age, no-slot, then end-of-log again", async () => {
@@ -222,6 +242,51 @@ describe("stats()", () => {
       expect(stats.consumptionLatencyMs).toEqual({ p50: 140, p99: 140, max: 140 });
       calls.finishAll();
       await pass(100);
+    });
+  });
+
+  test("latencies are those of the last 30 to 60 s with calls, and a quiet partition keeps its own", async () => {
+    const topic = { eachMessage: () => {} };
+    await withRig({ topic }, async ({ consumer, memory, pass, clock }) => {
+      const ageOf = async (ageMs: number): Promise<number | null> => {
+        memory.deliver(TOPIC, 0, [{ timestamp: clock.wallTime() - ageMs }]);
+        await pass();
+        return consumer.stats().partitions[0]!.consumptionLatencyMs.max;
+      };
+      expect(await ageOf(900)).toBe(900);
+      await pass(29_000);
+      expect(await ageOf(100)).toBe(900);
+      await pass(2000);
+      // A second window has begun, the first one still counts.
+      expect(await ageOf(200)).toBe(900);
+      await pass(31_000);
+      expect(await ageOf(300)).toBe(300);
+      expect(await ageOf(10)).toBe(300);
+      await pass(500_000);
+      expect(consumer.stats().partitions[0]!.consumptionLatencyMs.max).toBe(300);
+      expect(await ageOf(20)).toBe(20);
+    });
+  });
+
+  test("latencies of synchronous handlers count what waited behind them", async () => {
+    const { clock, work } = workingClock();
+    const topic = { eachMessage: () => work(4), virtualPartitions: { maxPartitions: 4 } };
+    await withRig({ topic, clock }, async ({ consumer, send, pass }) => {
+      await send(["a", "b", "c", "d", "e", "f"]);
+      await pass();
+      const { processingLatencyMs } = consumer.stats().partitions[0]!;
+      expect(processingLatencyMs.max!).toBeGreaterThanOrEqual(12);
+      expect(processingLatencyMs.p50!).toBeLessThan(processingLatencyMs.max!);
+    });
+  });
+
+  test("a message without a timestamp has no consumption latency", async () => {
+    await withRig({ topic: { eachMessage: () => {} } }, async ({ consumer, memory, pass }) => {
+      memory.deliver(TOPIC, 0, [{ timestamp: -1 }]);
+      await pass();
+      const { consumptionLatencyMs, processingLatencyMs } = consumer.stats().partitions[0]!;
+      expect(consumptionLatencyMs).toEqual({ p50: null, p99: null, max: null });
+      expect(processingLatencyMs).toEqual({ p50: 0, p99: 0, max: 0 });
     });
   });
 
