@@ -190,13 +190,6 @@ export class InvariantError extends HeadraceError {
   }
 }
 
-/** An option or method that a later release will bring. */
-export class NotSupportedError extends HeadraceError {
-  constructor(what: string) {
-    super(`Cannot use ${what} as it is not supported yet`, { code: "HEADRACE_NOT_SUPPORTED" });
-  }
-}
-
 /** An error as events carry it; the object itself is the non-enumerable `error`. */
 export interface ErrorInfo {
   readonly name: string;
