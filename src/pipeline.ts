@@ -180,16 +180,12 @@ export class Pipeline implements Runnable, RecoveryHost {
     const batch = new PolledBatch(this, left, this.topic.deserializer, this.#clock.now());
     this.highWatermark = batch.highWatermark;
     const { records, count } = batch;
-    const before = this.tracker.nextOffset;
+    const before = this.tracker.nextOffset; // Foreign messages and holes are done without a mark.
     this.tracker.deliver(batch.baseOffset, count, records.offsetDeltas, batch.nextOffset);
-    // What is foreign, or was never there, counts as done without a mark: the map has grown.
     if (this.tracker.nextOffset - before > count) {
-      this.#host.marked(this.lease, this.unfinished === 0 && count === 0);
+      this.#host.marked(this.lease, count + this.unfinished === 0);
     }
-    if (count === 0) {
-      this.#settle();
-      return undefined;
-    }
+    if (count === 0) return this.#settle();
     const hold = this.#host.credit.charge(this.account, count, records.byteLength);
     this.#batches.add(batch);
     this.intake.add(batch);
@@ -324,7 +320,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   }
 
   /** A collapse goes on once no call runs. */
-  #settle(): void {
+  #settle(): undefined {
     const idle = this.lanes.running === 0 && this.recovery.collapse.phase !== "none";
     if (idle && this.state !== "ended") this.recovery.settle();
   }
