@@ -40,15 +40,18 @@ export class SharedChannelEnd implements ChannelEnd {
   constructor(memory: FrameMemory, layout: ChannelLayout, options: EndOptions) {
     const { ringBytes, outStart, inStart, own, other } = layout;
     const { words } = memory;
-    const { maxQueuedBytes = DEFAULT_MAX_QUEUED_BYTES, ring = noBell } = options;
+    const { maxQueuedBytes = DEFAULT_MAX_QUEUED_BYTES, ring: bell = noBell } = options;
     const byBell = options.sleepsByBell ?? typeof Atomics.waitAsync !== "function";
     this.#words = words;
     this.#layout = layout;
-    this.#out = new RingWriter(memory, outStart, ringBytes, own.head, other.tail);
-    this.#in = new RingReader(memory, inStart, ringBytes, other.head, own.tail);
+    const ring = { memory, capacity: ringBytes };
+    const out = { ...ring, start: outStart, headWord: own.head, tailWord: other.tail };
+    this.#out = new RingWriter(out);
+    const into = { ...ring, start: inStart, headWord: other.head, tailWord: own.tail };
+    this.#in = new RingReader(into);
     this.#queue = new FrameQueue(this.#out, maxQueuedBytes);
     this.#sleeper = new Sleeper(words, own.sleep, byBell);
-    this.#waker = new Waker(words, other.sleep, ring);
+    this.#waker = new Waker(words, other.sleep, bell);
     this.#mayBlock = !byBell;
   }
 

@@ -1,7 +1,13 @@
 import { invariant } from "../invariant.ts";
 import { type FrameMemory, paddedTo8, privateMemory } from "./frame-memory.ts";
 import type { FrameReader } from "./frame-reader.ts";
-import { FRAME_HEADER_BYTES, KIND_MASK, PADDING_FLAG, PIECE_FLAG } from "./ring-writer.ts";
+import {
+  FRAME_HEADER_BYTES,
+  KIND_MASK,
+  PADDING_FLAG,
+  PIECE_FLAG,
+  type RingPlace,
+} from "./ring-writer.ts";
 
 /** Before each piece of a frame: the length of the whole, then the place of the piece in it. */
 export const PIECE_HEADER_BYTES = 8;
@@ -22,13 +28,7 @@ export class RingReader {
   #pieces: FrameMemory | null = null;
   #piecesEnd = 0;
 
-  constructor(
-    memory: FrameMemory,
-    start: number,
-    capacity: number,
-    headWord: number,
-    tailWord: number,
-  ) {
+  constructor({ memory, start, capacity, headWord, tailWord }: RingPlace) {
     this.#memory = memory;
     this.#start = start;
     this.#capacity = capacity;

@@ -13,6 +13,17 @@ export const PIECE_FLAG: number = 1 << 17;
 /** So much is shown at once: both sides work at the same time then. Half of it costs more wake-ups than it gains. */
 const SHOW_BYTES = 4096;
 
+/** Where a ring is, for both of its sides. */
+export interface RingPlace {
+  readonly memory: FrameMemory;
+  /** In bytes, as the capacity is: a power of two. */
+  readonly start: number;
+  readonly capacity: number;
+  /** Index of the writer's word, and of the reader's. */
+  readonly headWord: number;
+  readonly tailWord: number;
+}
+
 /** The writing side of one ring: the only one that moves its head. */
 export class RingWriter {
   readonly #memory: FrameMemory;
@@ -27,13 +38,7 @@ export class RingWriter {
   /** What the reader was done with when we last looked. */
   #tail: number;
 
-  constructor(
-    memory: FrameMemory,
-    start: number,
-    capacity: number,
-    headWord: number,
-    tailWord: number,
-  ) {
+  constructor({ memory, start, capacity, headWord, tailWord }: RingPlace) {
     this.#memory = memory;
     this.#start = start;
     this.#capacity = capacity;
