@@ -14,7 +14,7 @@ import type { Io } from "./io.ts";
 import { log } from "./log.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { plan } from "./plan.ts";
-import { run } from "./run.ts";
+import { run, runMember } from "./run.ts";
 import { segments } from "./segments.ts";
 import { version } from "./version.ts";
 
@@ -27,6 +27,7 @@ const COMMANDS: readonly (Command | CommandGroup)[] = [
   plan,
   analyze,
   demoChild,
+  runMember,
 ];
 
 /**

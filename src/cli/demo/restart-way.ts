@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { CommandError } from "../command-error.ts";
+import { ownProgram } from "../own-program.ts";
 import { sleep } from "./consume-orders.ts";
 import { JournalReader } from "./journal.ts";
 import { OrderCheck } from "./order-check.ts";
@@ -117,19 +116,10 @@ interface Child {
 }
 
 function startChild(job: RestartJob, journal: string, extra: readonly string[]): Child {
-  // Sources and build differ in the ending only.
-  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const entry = new URL(`../main.${ending}`, import.meta.url);
-  const program = entry.protocol === "file:" ? fileURLToPath(entry) : entry.href;
-  const runner = process.versions.deno === undefined ? [] : ["run", "-A"];
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [
-      ...[...runner, program, "demo-child", "--log", job.logDirectory, "--journal", journal],
-      ...["--messages", String(job.orders.count), "--lanes", String(job.lanes), ...extra],
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const options = ["--log", job.logDirectory, "--journal", journal];
+  const size = ["--messages", String(job.orders.count), "--lanes", String(job.lanes)];
+  const [program, args] = ownProgram(["demo-child", ...options, ...size, ...extra]);
+  const child: ChildProcess = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   let ended = false;
   let errorText = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

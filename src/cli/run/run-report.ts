@@ -1,6 +1,8 @@
-import type { CloseReport, ConsumerStats } from "../../index.ts";
+import type { CloseReport } from "../../index.ts";
 import { count, duration, plural, rate } from "../format.ts";
 import type { Paint } from "../paint.ts";
+import type { RunFigures } from "./run-figures.ts";
+import type { TopicEnd } from "./topic-end.ts";
 
 /** What a run did; `--json` prints it. */
 export interface RunResult extends CloseReport {
@@ -15,30 +17,32 @@ export interface RunResult extends CloseReport {
   readonly rate: number;
 }
 
-/** The status line of a running consumer. */
-export function runLine(stats: ConsumerStats, perSecond: number, paint: Paint): string {
-  let inFlight = 0;
-  let queued = 0;
-  let lag: number | null = 0;
-  for (const partition of stats.partitions) {
-    inFlight += partition.inFlight;
-    queued += partition.queued;
-    lag = lag === null || partition.lag === null ? null : lag + partition.lag;
-  }
+/** The status line of one consumer, or of several together. */
+export function runLine(figures: RunFigures, perSecond: number, paint: Paint): string {
+  const { processed, failed, running, concurrency, inFlight, queued, lag, partitions } = figures;
   const cells = [
-    `${paint.bold(count(stats.processed))} done`,
+    `${paint.bold(count(processed))} done`,
     rate(perSecond).padStart(8),
     `lag ${lag === null ? "unknown" : count(lag)}`,
-    `lanes ${stats.running}/${stats.concurrency}`,
+    `lanes ${running}/${concurrency}`,
     `in flight ${count(inFlight)}`,
     `queued ${count(queued)}`,
   ];
-  if (stats.failed > 0) cells.push(paint.red(`failed ${count(stats.failed)}`));
+  if (failed > 0) cells.push(paint.red(`failed ${count(failed)}`));
   // Waiting for a first assignment looks like an empty topic otherwise.
-  cells.push(
-    stats.partitions.length === 0 ? "no partition" : plural(stats.partitions.length, "partition"),
-  );
+  cells.push(partitions === 0 ? "no partition" : plural(partitions, "partition"));
   return cells.join("  ");
+}
+
+/** The first lines of a run. */
+export function runGreeting(end: TopicEnd, fromBeginning: boolean): string[] {
+  const partitions = plural(end.partitionCount, "partition");
+  const lines = [`Reading ${end.topic} (${partitions}) as group ${end.groupId}`];
+  if (!end.groupKnowsTopic && !fromBeginning) {
+    const hint = "--from-beginning starts at the first message";
+    lines.push(`The group is new and starts at the end: ${hint}`);
+  }
+  return lines;
 }
 
 /** The last lines of a run. */
