@@ -117,6 +117,9 @@ function sidesOf(directoryOrLog: unknown, visibility: Visibility): Sides {
   throw check.typeError("it must be a directory or an open log", directoryOrLog);
 }
 
+/** Commits from outside that may meet another one's lock, one after the other. */
+const COMMIT_TRIES = 50;
+
 class LogAdmin implements Admin {
   readonly #sides: Sides;
   #handle: LogHandle | undefined;
@@ -179,14 +182,19 @@ class LogAdmin implements Admin {
   async commit(groupId: string, topic: string, offsets: readonly OffsetToStore[]): Promise<void> {
     const { state, members } = await this.describeGroup(groupId);
     if (state === "running") throw groupRunning(groupId, members.join(", "));
-    try {
-      await this.#log().commit(groupId, topic, offsets);
-    } catch (error) {
-      // It has started meanwhile: its lock is what guards the offsets.
-      if (error instanceof LogError && (await this.#isRunning(groupId, topic))) {
-        throw groupRunning(groupId, "a refusal", error);
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#log().commit(groupId, topic, offsets);
+        return;
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        // It has started meanwhile: its lock is what guards the offsets.
+        if (await this.#isRunning(groupId, topic)) {
+          throw groupRunning(groupId, "a refusal", error);
+        }
+        // The lock was that of another commit, which is over.
+        if (!error.retriable || tries === COMMIT_TRIES) throw error;
       }
-      throw error;
     }
   }
 

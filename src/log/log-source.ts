@@ -1,4 +1,4 @@
-import { CorruptLogError, type HeadraceError, SourceError } from "../errors.ts";
+import { CorruptLogError, HeadraceError, SourceError } from "../errors.ts";
 import type {
   AssignedLease,
   CommitEntry,
@@ -18,6 +18,9 @@ import type { ReaderStore } from "./reader-store.ts";
 
 /** How long a drain may take past its deadline: the last commit's reserve (R7). */
 const REVOKE_RESERVE_MS = 5000;
+/** How long a group whose lock somebody else holds is waited for. */
+const JOIN_TRIES = 20;
+const JOIN_RETRY_MS = 5;
 
 /** What a source is opened with. */
 export type GroupOptions = Parameters<SourceFactory["open"]>[0];
@@ -89,15 +92,28 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     }
     this.#share = share;
     this.#listener = listener;
-    const coordinator = GroupCoordinator.of(share.reader, this.group.groupId, this.#assignor);
-    this.#coordinator = coordinator;
     try {
-      await coordinator.join(this, this.#assignor);
+      await this.#join(share.reader);
     } catch (error) {
       this.#listener = undefined;
       this.#share = undefined;
       await share.close();
       throw error;
+    }
+  }
+
+  /** A commit from outside holds the group's lock for some milliseconds: it is waited for. */
+  async #join(reader: ReaderStore): Promise<void> {
+    for (let tries = 1; !this.#stopped.signal.aborted; tries++) {
+      const coordinator = GroupCoordinator.of(reader, this.group.groupId, this.#assignor);
+      this.#coordinator = coordinator;
+      try {
+        await coordinator.join(this, this.#assignor);
+        return;
+      } catch (error) {
+        if (!HeadraceError.is(error) || !error.retriable || tries === JOIN_TRIES) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, JOIN_RETRY_MS));
     }
   }
 
