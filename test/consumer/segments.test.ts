@@ -269,6 +269,28 @@ describe("parallel segments", () => {
     });
   });
 
+  test("S4: a payload that cannot be read is S3 first, and then E1 in segment 0's handler", async () => {
+    const topic: TopicOptions = {
+      deserializer: (value) => JSON.parse(new TextDecoder().decode(value!)),
+      eachMessage: (message: Message) => void message.payload,
+      retry: { backoffMs: 100, jitter: 0 },
+      deadLetterQueue: { topic: false, maxRetries: 1 },
+    };
+    const partitioner = (message: Message) => (message.payload as { id: string }).id;
+    const rule = { count: 2, partitioner, reducer: byNumber.reducer };
+    await withRig(segmented(rule, topic), async (rig) => {
+      rig.memory.deliver(TOPIC, 0, [{ value: '{"id":"1"}' }, { value: "{" }]);
+      await rig.pass();
+      expect(rig.seen("partitionerFailed").length).toBe(2);
+      expect(rig.seen("failed")).toMatchObject([
+        { offset: 1, attempt: 1, segment: { index: 0 }, error: { name: "DeserializeError" } },
+      ]);
+      await rig.pass(10_000);
+      expect(rig.seen("skipped")).toMatchObject([{ offset: 1, segment: { index: 0 } }]);
+      expect([storedOf(rig, 0), storedOf(rig, 1)]).toEqual([2, 2]);
+    });
+  });
+
   test("S4: with virtual partitions, a segment's keys are spread over all of them", async () => {
     const used = new Map<number, Set<number>>();
     const infos: VirtualPartitionInfo[] = [];

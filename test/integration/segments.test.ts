@@ -28,6 +28,29 @@ function job(index: number): MemberJob {
 }
 
 describe.skipIf(bootstrap === "")("parallel segments in processes", () => {
+  test(
+    "S1: a process runs several segments, and others go on where it stopped",
+    async () => {
+      const some = await CrashBench.open("several", bootstrap, PARTITIONS, SESSION_TIMEOUT_MS);
+      const jobOf = (run: number[]): MemberJob => ({ ...job(0), segments: { count: COUNT, run } });
+      try {
+        await some.fill(1000, 50);
+        const first = some.start("all", jobOf([0, 1, 2, 3]));
+        await some.until("some work", (view) => view.count("end", "all") > 300);
+        await some.terminate(first);
+        await some.fill(500, 50);
+        const next = [some.start("even", jobOf([0, 2])), some.start("odd", jobOf([1, 3]))];
+        await some.untilEnd();
+        for (const member of next) await some.terminate(member);
+        const report = await some.check();
+        expect(report).toMatchObject({ lost: [], orderBreaks: [], repeats: 0, handled: 1500 });
+      } finally {
+        await some.close();
+      }
+    },
+    LIMIT_MS,
+  );
+
   const topics = new TestTopics();
   let bench: CrashBench;
   beforeAll(async () => {
