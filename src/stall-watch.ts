@@ -56,8 +56,10 @@ export class StallWatch {
     const { leases, state, stallMs } = this.#options;
     const { nowMs } = state();
     for (const record of leases.all()) {
-      const { pipeline } = record;
-      if (pipeline.tracker.openCount === 0) pipeline.progressMs = nowMs;
+      const { pipeline, segment } = record;
+      // What a held segment has polled is not in the pipeline yet.
+      const isHeld = segment?.isHeld === true;
+      if (pipeline.tracker.openCount === 0 && !isHeld) pipeline.progressMs = nowMs;
       if (nowMs - pipeline.progressMs < stallMs) continue;
       if (record.stalledAtMs === pipeline.progressMs) continue;
       record.stalledAtMs = pipeline.progressMs;

@@ -238,6 +238,23 @@ describe("parallel segments", () => {
     });
   });
 
+  test("X2: a partition that is held for long is stalled", async () => {
+    const partitioner = () => {
+      throw new Error("registry away");
+    };
+    const rule = { count: 2, partitioner, onPartitionerError: "stop" as const, run: [1] };
+    const options = segmented(rule, { eachMessage: () => {} }, { stallMs: 10_000 });
+    await withRig(options, async (rig) => {
+      await rig.pass(30_000);
+      expect(rig.seen("stalled")).toEqual([]);
+      await rig.send(["1"]);
+      await rig.pass(13_000);
+      expect(rig.seen("stalled")).toMatchObject([
+        { kind: "back-off", segment: { index: 1 }, explanation: { error: "registry away" } },
+      ]);
+    });
+  });
+
   test("S4: errors, collapse, pauses and dead letters are each segment's own", async () => {
     const calls: number[] = [];
     const topic: TopicOptions = {
