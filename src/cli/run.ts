@@ -41,7 +41,7 @@ export const run: Command = {
     const count = readProcesses(args);
     if (count === undefined) return await runHere(args, options, io);
     moduleUrl(options.modulePath, io.cwd);
-    const { admin } = await openTopic(args, io);
+    const { admin } = await openTopic(args, options, io);
     const end = await admin.look(options.groupId, options.topic).finally(() => admin.close());
     const member = ["run-member", ...memberArguments(args, io.cwd)];
     return await runProcesses({ ...options, count, args: member, end }, io);
@@ -70,7 +70,7 @@ async function runHere(
     workers === undefined
       ? await loadHandler(modulePath, io.cwd)
       : { handler: { module: moduleUrl(modulePath, io.cwd) }, deserializer: undefined };
-  const { admin, source } = await openTopic(args, io);
+  const { admin, source } = await openTopic(args, options, io);
   try {
     const end = await admin.look(options.groupId, options.topic);
     const screen = member ?? new StatusScreen(io);
@@ -91,9 +91,11 @@ async function runHere(
 
 async function openTopic(
   args: ParsedArguments,
+  { sessionTimeoutMs }: RunOptions,
   io: Io,
 ): Promise<{ admin: TopicAdmin; source: SourceFactory }> {
-  const source = await openSource("run", args.text("brokers"), args.text("log"), io.cwd);
+  const brokers = args.text("brokers");
+  const source = await openSource("run", brokers, args.text("log"), io.cwd, sessionTimeoutMs);
   return { admin: new TopicAdmin(source.factory, source.name), source: source.factory };
 }
 

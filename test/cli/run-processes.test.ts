@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "../../src/cli/cli.ts";
+import { readLine } from "../../src/cli/run/member-report.ts";
 import type { ProcessesResult } from "../../src/cli/run/run-processes.ts";
 import { fakeIo } from "./fake-io.ts";
 import { ORDERS, storedOffset, writeOrderLog } from "./order-log.ts";
@@ -103,6 +104,37 @@ describe("headrace run --processes", () => {
       io.send("SIGINT");
       expect(io.exits).toEqual([130]);
       expect(await done).toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a process drains and commits when the command that started it is gone",
+    async () => {
+      const text = `
+        export async function eachMessage(message, context) {
+          globalThis.headraceTestStarted();
+          while (!context.draining) await new Promise((resolve) => setTimeout(resolve, 5));
+        }`;
+      const started = new Promise<void>((resolve) => {
+        (globalThis as { headraceTestStarted?: () => void }).headraceTestStarted = resolve;
+      });
+      // Its stdin ends once a handler runs.
+      async function* input(): AsyncGenerator<Uint8Array, void, undefined> {
+        await started;
+        yield new Uint8Array(0);
+      }
+      const io = fakeIo({ cwd: directory, input: input() });
+      const argv = runArguments(text, "--concurrency", "1").with(0, "run-member");
+      expect([await main(argv, io), io.output.out]).toEqual([0, ""]);
+      const reports = io.output.err
+        .trimEnd()
+        .split("\n")
+        .map((line) => readLine(line).report);
+      const kinds = reports.map((report) => report?.kind).filter((kind) => kind !== "figures");
+      expect(kinds).toEqual(["loaded", "started", "result"]);
+      expect(reports.at(-1)).toMatchObject({ result: { processed: 1, drained: 1, abandoned: 0 } });
+      expect(await storedOffset(join(directory, "log"), GROUP)).toBe(1);
     },
     TIMEOUT_MS,
   );

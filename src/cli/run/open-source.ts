@@ -15,6 +15,7 @@ export interface OpenedSource {
  *
  * The adapters are loaded on demand.
  *
+ * @param sessionTimeoutMs Of a member of a group on brokers; default: the adapter's.
  * @throws {CommandError} When both or none are given, or the value is no directory or no list of brokers.
  */
 export async function openSource(
@@ -22,6 +23,7 @@ export async function openSource(
   brokers: string | undefined,
   directory: string | undefined,
   cwd: string,
+  sessionTimeoutMs?: number,
 ): Promise<OpenedSource> {
   if ((brokers === undefined) === (directory === undefined)) {
     const received = brokers === undefined ? "none" : "both";
@@ -30,7 +32,7 @@ export async function openSource(
     );
   }
   if (directory !== undefined) return await embeddedLog(act, directory, cwd);
-  return await kafka(act, brokers!);
+  return await kafka(act, brokers!, sessionTimeoutMs);
 }
 
 async function embeddedLog(act: string, directory: string, cwd: string): Promise<OpenedSource> {
@@ -43,7 +45,11 @@ async function embeddedLog(act: string, directory: string, cwd: string): Promise
   return { factory: log(path), name: directory };
 }
 
-async function kafka(act: string, list: string): Promise<OpenedSource> {
+async function kafka(
+  act: string,
+  list: string,
+  sessionTimeoutMs: number | undefined,
+): Promise<OpenedSource> {
   const brokers = list.split(",").map((broker) => broker.trim());
   for (const broker of brokers) {
     const port = Number(
@@ -53,5 +59,6 @@ async function kafka(act: string, list: string): Promise<OpenedSource> {
     throw usageError(`Cannot ${act} as --brokers must be HOST:PORT[,…]: received "${list}"`);
   }
   const { kafkajs } = await import("../../adapters/kafkajs.ts");
-  return { factory: kafkajs({ brokers, clientId: "headrace" }), name: list };
+  const consumer = sessionTimeoutMs === undefined ? {} : { sessionTimeout: sessionTimeoutMs };
+  return { factory: kafkajs({ brokers, clientId: "headrace", consumer }), name: list };
 }

@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly workers: number | undefined;
   readonly maxMessages: number | undefined;
   readonly drainTimeoutMs: number | undefined;
+  readonly sessionTimeoutMs: number | undefined;
   readonly fromBeginning: boolean;
   readonly untilEnd: boolean;
   readonly json: boolean;
@@ -49,6 +50,11 @@ const MEMBER_SPECS: readonly OptionSpec[] = [
     name: "drain-timeout-ms",
     value: "MS",
     help: "how long to wait for handlers at the end (20000)",
+  },
+  {
+    name: "session-timeout-ms",
+    value: "MS",
+    help: "how long brokers keep the partitions of a process that has died (30000)",
   },
   { name: "from-beginning", help: "start a new group at the first message, not at the end" },
   { name: "until-end", help: "stop when everything that is there now is handled and committed" },
@@ -82,6 +88,7 @@ export function readRunOptions(args: ParsedArguments): RunOptions {
     workers: values.integer("workers", 1, 1024),
     maxMessages: values.integer("max-messages", 1, 100_000),
     drainTimeoutMs: values.integer("drain-timeout-ms", 0, 3_600_000),
+    sessionTimeoutMs: values.integer("session-timeout-ms", 1000, 1_800_000),
     fromBeginning: args.flag("from-beginning"),
     untilEnd: args.flag("until-end"),
     json: args.flag("json"),
