@@ -53,6 +53,8 @@ export interface ConsumerEvents {
     readonly error: ErrorInfo;
     readonly value?: unknown;
   };
+  /** Everything up to `offset`, the end of the log, was polled and its calls have ended; once per position. */
+  idle: EventPlace & { readonly offset: number };
   keyBound: EventPlace & { readonly share: number };
   stalled: EventPlace & { readonly kind: string; readonly explanation: Explanation };
   paused: EventPlace;

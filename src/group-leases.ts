@@ -8,7 +8,7 @@ import { decodeMetadata } from "./metadata/decode-metadata.ts";
 import { isSameSegmentation, type Segmentation } from "./metadata/segmentation.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PipelineHost, PipelineStart } from "./pipeline-host.ts";
-import type { LeaseRecord } from "./report.ts";
+import { type LeaseRecord, tellIdle } from "./report.ts";
 import { findZstd } from "./runtime/zstd.ts";
 import { SegmentInlet } from "./segment-inlet.ts";
 import { otherSegmentation } from "./segments/other-segmentation.ts";
@@ -90,7 +90,7 @@ export class GroupLeases {
       ...{ offset, gated: !stored, highWatermark: logEnd },
       ...{ completed, offsetMetadata, topicId, paused: false },
     };
-    const { position } = this.#open(lease, opening, source, stored ? committed : null);
+    const record = this.#open(lease, opening, source, stored ? committed : null);
     events.emit("assigned", { topic, partition, offset, offsetMetadata });
     if (reset !== null) {
       events.emit("offsetReset", {
@@ -101,8 +101,9 @@ export class GroupLeases {
         reason: reset.reason,
       });
     }
+    tellIdle(record);
     // The start is stored before anything is handed out (O10).
-    if (!stored) this.#committer.changedNow(position);
+    if (!stored) this.#committer.changedNow(record.position);
     return offset;
   }
 
@@ -206,7 +207,8 @@ export class GroupLeases {
       refused: (outcome, length) => this.#refused(pipeline, outcome, length),
     });
     const inlet = segment ?? pipeline;
-    const record = { pipeline, inlet, segment, member, events, position, stalledAtMs: -1 };
+    const told = { stalledAtMs: -1, idleAt: -1 };
+    const record = { pipeline, inlet, segment, member, events, position, ...told };
     this.#records.set(lease, record);
     return record;
   }

@@ -2,7 +2,7 @@ import { Committer } from "./commit/committer.ts";
 import { SourceError } from "./errors.ts";
 import { type DrainReport, GroupLeases } from "./group-leases.ts";
 import type { MemberFacts, MemberHost, PipelineHost } from "./pipeline-host.ts";
-import { consumerState, explain, partitionStats, placeOf } from "./report.ts";
+import { consumerState, explain, partitionStats, placeOf, tellIdle } from "./report.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 import type { ResolvedSegments } from "./resolve-segments.ts";
 import { DEFAULT_MERGE_KEY, type SegmentNaming, segmentGroupId } from "./segments/segment-names.ts";
@@ -198,6 +198,7 @@ export class GroupMember {
     // Of what a segment reads most is foreign: between two messages of its own it is not idle.
     const isBehind = this.#facts.segment !== null && tracker.nextOffset < highWatermark;
     this.committer.changed(record.position, nothingLeft && !isBehind);
+    if (nothingLeft) tellIdle(record);
   }
 
   /** What the source tells; an error of ours must not reach the client: it is fatal here. */

@@ -21,6 +21,8 @@ export interface LeaseRecord {
   readonly position: CommitPosition;
   /** The last `stalled` event was for this progress time. */
   stalledAtMs: number;
+  /** The last `idle` event was for this end of the log. */
+  idleAt: number;
 }
 
 /** What the whole consumer says to an explanation. */
@@ -38,6 +40,17 @@ export function consumerState(scheduler: Scheduler, clock: Clock): ConsumerState
 export function placeOf({ topic, partition }: TopicPartition, member: MemberFacts): StatsPlace {
   const { groupId, segment } = member;
   return segment === null ? { topic, partition } : { topic, partition, groupId, segment };
+}
+
+/** An `idle` event, the first time that everything up to this end of the log was polled and its calls have ended. */
+export function tellIdle(record: LeaseRecord): void {
+  const { lease, tracker, highWatermark, unfinished } = record.pipeline;
+  const { nextOffset: offset } = tracker;
+  if (highWatermark < 0 || offset < highWatermark || unfinished > 0) return;
+  if (record.idleAt === offset) return;
+  record.idleAt = offset;
+  const { topic, partition } = lease;
+  record.events.emit("idle", { topic, partition, offset });
 }
 
 /** The numbers of one partition. */
