@@ -1,4 +1,11 @@
-import type { Admin, Clock, Source, SourceBatch, SourceFactory } from "../../index.ts";
+import type {
+  Admin,
+  AssignedLease,
+  Clock,
+  Source,
+  SourceBatch,
+  SourceFactory,
+} from "../../index.ts";
 import { CommandError } from "../command-error.ts";
 import { commandLogger } from "../logger.ts";
 import { withDeadline } from "../run/with-deadline.ts";
@@ -135,9 +142,10 @@ class KafkaTopic implements AnalysisInput {
 
   async #start(source: Source, mailbox: Mailbox): Promise<void> {
     await source.start({
-      // What is not wanted is not read.
-      assigned: (leases) =>
-        leases.map(({ lease, logEnd }) => this.#open.get(lease.partition) ?? logEnd),
+      assigned: (leases) => {
+        mailbox.wake();
+        return leases.map((lease) => this.#startOf(lease));
+      },
       revoking: async () => {},
       joined: () => {},
       lost: () => {},
@@ -151,6 +159,15 @@ class KafkaTopic implements AnalysisInput {
         else this.#say(`error: ${error.message}`);
       },
     });
+  }
+
+  /** Where a partition is read from: its end, if it is not wanted. */
+  #startOf({ lease: { partition }, logStart, logEnd }: AssignedLease): number {
+    // Retention may have overtaken, or the topic may have been made anew, and be shorter.
+    this.#advance(partition, logStart);
+    const next = this.#open.get(partition) ?? logEnd;
+    if (next >= logEnd) this.#open.delete(partition);
+    return Math.min(next, logEnd);
   }
 
   /** Messages of a delivery that are wanted and new: a partition that was lost comes again. */

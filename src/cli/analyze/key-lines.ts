@@ -2,10 +2,9 @@ import { createReadStream, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { usageError } from "../command-error.ts";
 import type { Io } from "../io.ts";
-import { inputLines } from "../log/input-lines.ts";
 import type { AnalysisInput } from "./analysis-input.ts";
+import { keyParts } from "./key-parts.ts";
 
-const CARRIAGE_RETURN = 0x0d;
 /** Bytes of a file that are read at a time. */
 const CHUNK_BYTES: number = 1 << 18;
 
@@ -24,9 +23,9 @@ export function keyLines(path: string, io: Io): AnalysisInput {
     partitions: null,
     async *parts(signal) {
       const chunks = file === null ? io.input.chunks() : chunksOf(file.path);
-      for await (const lines of inputLines(counted(chunks), "analyze")) {
+      for await (const keys of keyParts(counted(chunks))) {
         if (signal.aborted) return;
-        yield lines.map(keyOf);
+        yield keys;
       }
     },
     progress: () => ({ share: file === null || file.bytes === 0 ? null : read / file.bytes }),
@@ -45,10 +44,4 @@ function fileOf(path: string, cwd: string): { path: string; bytes: number } {
     throw usageError(`Cannot analyze as keys must be in a file or in "-": received "${path}"`);
   }
   return { path: full, bytes: found.isFile() ? found.size : 0 };
-}
-
-/** Files of other systems end their lines with \r\n. */
-function keyOf(line: Uint8Array): Uint8Array | null {
-  const end = line.length - (line.at(-1) === CARRIAGE_RETURN ? 1 : 0);
-  return end === 0 ? null : line.subarray(0, end);
 }

@@ -9,12 +9,10 @@ const MAX_LINE_BYTES: number = 64 << 20;
  * Splits chunks into lines, without their newlines. What arrives together comes together, so that it
  * can be written together. A last line without a newline counts.
  *
- * @param act For errors: "Cannot <act> as …".
  * @throws {CommandError} For a line above 64 MiB.
  */
 export async function* inputLines(
   chunks: AsyncIterable<Uint8Array>,
-  act: string = "append",
 ): AsyncGenerator<readonly Buffer[], void, undefined> {
   let parts: Buffer[] = [];
   let kept = 0;
@@ -35,7 +33,7 @@ export async function* inputLines(
     }
     if (kept > MAX_LINE_BYTES) {
       throw new CommandError(
-        `Cannot ${act} as a line must not exceed ${MAX_LINE_BYTES} bytes: received ${kept}`,
+        `Cannot append as a line must not exceed ${MAX_LINE_BYTES} bytes: received ${kept}`,
       );
     }
     if (lines.length > 0) yield lines;
