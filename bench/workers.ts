@@ -9,6 +9,9 @@
  * Each on a real broker and on the embedded log. The plain loops do nothing but read and handle: kafkajs `eachBatch`
  * without commits, the log's read(). headrace commits. All run in this process, in turns; a run that is incomplete, out
  * of the order of a key, or whose answers are wrong throws. `--only` takes the cells whose name contains the text.
+ *
+ * Two threads need two processors that nobody else uses. Processor time is that of this process, garbage collection
+ * included: divided by the number of processors, it is the least time that a message can take.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +21,7 @@ import { parseArgs } from "node:util";
 import { openLog } from "../src/adapters/log.ts";
 import {
   type CpuCell,
+  type CpuResult,
   headrace,
   kafkaSource,
   logSource,
@@ -26,12 +30,12 @@ import {
 } from "./support/cpu-ways.ts";
 import { type CpuWorkName, cpuWorks, plainMessage } from "./support/cpu-work.ts";
 import { fillTopic, withBroker } from "./support/kafka.ts";
-import { report, takeTurns } from "./support/rounds.ts";
+import { median, report, takeTurns } from "./support/rounds.ts";
 
 const KEYS = 200;
 const TOPIC = "bench";
 const APPENDED_TOGETHER = 50;
-const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 1000, json: 6000 };
+const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 1000, json: 20_000 };
 
 const { values } = parseArgs({
   options: {
@@ -56,15 +60,35 @@ async function compare(
   cell: CpuCell,
   name: string,
   plainName: string,
-  plain: () => Promise<number>,
+  plain: () => Promise<CpuResult>,
 ): Promise<void> {
-  const rounds = await takeTurns(name, Number(values.rounds), {
+  const ways: Readonly<Record<string, () => Promise<CpuResult>>> = {
     [plainName]: plain,
     "headrace inline": () => headrace(cell, 0),
     "headrace 1 worker": () => headrace(cell, 1),
     "headrace 2 workers": () => headrace(cell, 2),
-  });
+  };
+  const cpuSeconds = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
+  const timed = Object.entries(ways).map(([way, run]) => [
+    way,
+    async (): Promise<number> => {
+      const result = await run();
+      cpuSeconds.get(way)!.push(result.cpuSeconds);
+      return result.seconds;
+    },
+  ]);
+  const rounds = await takeTurns(name, Number(values.rounds), Object.fromEntries(timed));
   report(name, cell.count, rounds, plainName, values.json);
+  // The first run of each warms up.
+  const cpuUs = [...cpuSeconds].map(
+    ([way, all]) => [way, Math.round((median(all.slice(1)) * 1e6) / cell.count)] as const,
+  );
+  if (values.json) {
+    console.log(JSON.stringify({ cell: name, cpuUs: Object.fromEntries(cpuUs) }));
+  } else {
+    const list = cpuUs.map(([way, us]) => `${way.replace("headrace ", "")} ${us}`).join(", ");
+    console.log(`${name.padEnd(14)} processor time, µs a message: ${list}\n`);
+  }
 }
 
 async function onBroker(work: CpuWorkName, bootstrap: string): Promise<void> {

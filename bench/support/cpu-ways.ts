@@ -1,5 +1,6 @@
 /** The ways to run a handler that computes: a plain loop, and headrace in the polling thread and in worker threads. */
 import type { Buffer } from "node:buffer";
+import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { log, openLog } from "../../src/adapters/log.ts";
@@ -27,6 +28,23 @@ export interface CpuCell {
   readonly source: () => SourceFactory;
 }
 
+/** What one run came to. */
+export interface CpuResult {
+  /** From the first call to the end of the last. */
+  readonly seconds: number;
+  /** Processor time of this process, all threads, while it read and handled: it hardly depends on who else works. */
+  readonly cpuSeconds: number;
+}
+
+/** Starts to count processor time. */
+function countCpu(): () => number {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  };
+}
+
 let groups = 0;
 const newGroup = (): string => `workers-${Date.now()}-${groups++}`;
 
@@ -37,12 +55,13 @@ function plainHandler(cell: CpuCell, board: CpuBoard): (offset: number, value: B
 }
 
 /** kafkajs, one message after the other; it does not even commit. */
-export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<number> {
+export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<CpuResult> {
   const board = new CpuBoard(cell.count, cell.keys);
   const handle = plainHandler(cell, board);
   const consumer = client(bootstrap).consumer({ groupId: newGroup(), maxWaitTimeInMs: 100 });
   await consumer.connect();
   await consumer.subscribe({ topic: cell.topic, fromBeginning: true });
+  const cpu = countCpu();
   await new Promise<void>((resolve, reject) => {
     consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
     consumer
@@ -56,15 +75,17 @@ export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<nu
       })
       .catch(reject);
   });
+  const cpuSeconds = cpu();
   await consumer.disconnect();
-  return board.seconds(cell.expected);
+  return { seconds: board.seconds(cell.expected), cpuSeconds };
 }
 
 /** The embedded log, read and handled in one loop. */
-export async function plainLog(cell: CpuCell, directory: string): Promise<number> {
+export async function plainLog(cell: CpuCell, directory: string): Promise<CpuResult> {
   const board = new CpuBoard(cell.count, cell.keys);
   const handle = plainHandler(cell, board);
   const opened = await openLog(directory, { readOnly: true });
+  const cpu = countCpu();
   for (let offset = 0; offset < cell.count; ) {
     const batches = [...(await opened.read(cell.topic, 0, offset, READ_BYTES))];
     while (batches.length > 0) {
@@ -74,12 +95,13 @@ export async function plainLog(cell: CpuCell, directory: string): Promise<number
       }
     }
   }
+  const cpuSeconds = cpu();
   await opened.close();
-  return board.seconds(cell.expected);
+  return { seconds: board.seconds(cell.expected), cpuSeconds };
 }
 
 /** @param workers 0: the handler runs in the polling thread. */
-export async function headrace(cell: CpuCell, workers: number): Promise<number> {
+export async function headrace(cell: CpuCell, workers: number): Promise<CpuResult> {
   const { work, count, keys } = cell;
   const board = new CpuBoard(count, keys);
   const { answer } = cpuWorks[work];
@@ -101,10 +123,13 @@ export async function headrace(cell: CpuCell, workers: number): Promise<number> 
     },
   });
   await consumer.start();
+  // The threads are there.
+  const cpu = countCpu();
   while (!board.finished) await new Promise((resolve) => setTimeout(resolve, 5));
+  const cpuSeconds = cpu();
   const { uncommitted } = await consumer.close();
   if (uncommitted.length > 0) throw new Error("Cannot use this run as its last commit failed");
-  return board.seconds(cell.expected);
+  return { seconds: board.seconds(cell.expected), cpuSeconds };
 }
 
 /** headrace over the broker. */
