@@ -54,7 +54,9 @@ function run(command: string, cwd: string): string {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("console blocks of the documents", () => {
-  const documents = readdirSync(join(root, "docs")).filter((name) => stepsOf(name).length > 0);
+  const documents = readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .filter((name) => stepsOf(name).length > 0);
 
   test("are there", () => {
     expect(documents).toContain("log.md");
