@@ -12,6 +12,9 @@ import type { LingerOptions } from "./producer-options.ts";
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 1000;
 
+/** Records that are worth a round trip of their own. */
+const FULL_MESSAGES = 1000;
+
 /** A batch on its way. */
 export interface Request {
   readonly queue: PartitionQueue;
@@ -170,7 +173,9 @@ export class Sender {
       if (same === undefined) byDelivery.set(request.delivery, [request]);
       else same.push(request);
     }
-    for (const [delivery, requests] of byDelivery) void this.#send(delivery, requests);
+    for (const [delivery, requests] of byDelivery) {
+      for (const together of partRequests(requests)) void this.#send(delivery, together);
+    }
   }
 
   /** @returns The next batch of the queue; null when nothing in it may still be sent. */
@@ -277,4 +282,21 @@ export class Sender {
     this.#host.retrying(request, cause);
     return true;
   }
+}
+
+/** Small batches travel together. A large one does not wait for the answer to others, nor they for its. */
+function partRequests(requests: readonly Request[]): readonly (readonly Request[])[] {
+  const parts: Request[][] = [];
+  let part: Request[] = [];
+  let messages = 0;
+  for (const request of requests) {
+    part.push(request);
+    messages += request.batch.records.length;
+    if (messages < FULL_MESSAGES) continue;
+    parts.push(part);
+    part = [];
+    messages = 0;
+  }
+  if (part.length > 0) parts.push(part);
+  return parts;
 }

@@ -278,6 +278,27 @@ describe("produceMany()", () => {
     expect(sink.sent()).toEqual(["two#1: 0 2 4", "two#0: 1 3"]);
   });
 
+  test("small batches of one turn travel together, large ones by themselves", async () => {
+    const { sink, producer, clock } = setup({}, { t: 6, two: 1 });
+    sink.hold = true;
+    const sizes = [999, 1, 1, 1000, 1, 1];
+    for (const [partition, size] of sizes.entries()) {
+      void producer.produceMany(Array.from({ length: size }, () => record("a", { partition })));
+    }
+    await clock.advance(0);
+    const sent = sink.requests.map((batches) => batches.map(({ partition }) => partition));
+    expect(sent).toEqual([
+      [0, 1],
+      [2, 3],
+      [4, 5],
+    ]);
+    // The answer of one is not waited for by the others' partitions.
+    void producer.produce(record("b", { partition: 0 }));
+    sink.held[0]?.answer();
+    await clock.advance(0);
+    expect(sink.requests.length).toBe(4);
+  });
+
   test("takes records of several topics", async () => {
     const { producer } = setup();
     const records = [record("a"), record("b", { topic: "two", partition: 1 }), record("c")];
