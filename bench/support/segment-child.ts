@@ -68,6 +68,8 @@ async function main(plan: SegmentPlan): Promise<void> {
   consumer.on("committed", ({ offset }) => {
     if (offset === count) process.send!(counts satisfies SegmentCount);
   });
+  // Nobody is left who could stop it.
+  process.on("disconnect", () => process.exit(1));
   process.on("message", () => {
     consumer.close().then(
       () => process.exit(0),
