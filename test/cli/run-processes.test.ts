@@ -49,7 +49,8 @@ describe("headrace run --processes", () => {
         }`;
       const io = fakeIo({ cwd: directory });
       const argv = runArguments(text, "--processes", "1", "--until-end", "--json");
-      expect([await main(argv, io), io.output.err]).toEqual([0, expect.any(String)]);
+      const code = await main(argv, io);
+      expect(code === 0 ? "" : io.output.err).toBe("");
       const handled = readFileSync(join(directory, "handled"), "utf8").trimEnd().split("\n");
       expect(new Set(handled).size).toBe(ORDER_COUNT);
       expect(await storedOffset(join(directory, "log"), GROUP)).toBe(ORDER_COUNT);

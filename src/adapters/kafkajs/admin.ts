@@ -11,6 +11,9 @@ import type { Sockets } from "./sockets.ts";
 /** How often and how many times a new topic is looked at: 5 s, plus kafkajs's own retries. */
 const CREATED_POLL_MS = 100;
 const CREATED_ATTEMPTS = 50;
+/** So is a group whose coordinator has just started and reads its offsets: kafkajs does not ask again by itself. */
+const LOADED_POLL_MS = 100;
+const LOADED_ATTEMPTS = 50;
 
 export class KafkajsAdmin implements Admin {
   readonly #config: KafkajsConfig;
@@ -85,7 +88,7 @@ export class KafkajsAdmin implements Admin {
   ): Promise<readonly { partition: number; offset: number | null; metadata: string }[]> {
     const admin = this.#admin();
     try {
-      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      const [found] = await onceLoaded(() => admin.fetchOffsets({ groupId, topics: [topic] }));
       return (found?.partitions ?? [])
         .map(({ partition, offset, metadata }) => ({
           partition,
@@ -101,7 +104,7 @@ export class KafkajsAdmin implements Admin {
   async committedTopics(groupId: string): Promise<readonly string[]> {
     const admin = this.#admin();
     try {
-      const found = await admin.fetchOffsets({ groupId });
+      const found = await onceLoaded(() => admin.fetchOffsets({ groupId }));
       return found
         .filter(({ partitions }) => partitions.some(({ offset }) => Number(offset) >= 0))
         .map(({ topic }) => topic)
@@ -189,5 +192,18 @@ export class KafkajsAdmin implements Admin {
     // A connection that fails to say goodbye is closed all the same.
     await Promise.allSettled([admin?.disconnect(), commits?.close()]);
     this.#sockets?.destroy();
+  }
+}
+
+/** Asks again while the coordinator of the group is loading. */
+async function onceLoaded<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isLoading = errorType(error) === "GROUP_LOAD_IN_PROGRESS";
+      if (!isLoading || attempt === LOADED_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOADED_POLL_MS));
+    }
   }
 }
