@@ -26,9 +26,16 @@ import { packProject } from "./package/package.mjs";
 
 const runnerLimitMs = 420_000;
 const progressIntervalMs = 15_000;
-/** What explores a model, and compiles every example: 20 s of the unit tests. */
-const slowFiles = ["test/worker/protocol.bun.test.ts", "test/docs/examples.bun.test.ts"];
-const unitParts = 4;
+/** What explores a model, keeps threads busy, or runs whole programs: a third of the unit tests' time. */
+const slowFiles = [
+  "test/cli/demo.test.ts",
+  "test/docs/console.bun.test.ts",
+  "test/docs/examples.bun.test.ts",
+  "test/worker/bundled.bun.test.ts",
+  "test/worker/chaos.test.ts",
+  "test/worker/protocol.bun.test.ts",
+  "test/worker/threads.test.ts",
+];
 const integrationDirectory = "test/integration/";
 const packageName = "package";
 
@@ -220,7 +227,7 @@ async function runIntegration(chosenRunners, allFiles, withKafka, environment, s
 }
 
 /** The unit tests of a runtime as jobs of about the same length. */
-function unitJobs(runner, allFiles, environment, scratch) {
+function unitJobs(runner, unitParts, allFiles, environment, scratch) {
   const files = allFiles.filter(runner.accepts);
   return Array.from({ length: unitParts }, (_, part) => part)
     .map((part) => [part + 1, files.filter((_, at) => at % unitParts === part)])
@@ -235,7 +242,10 @@ async function runAll(chosen, files, withKafka, scratch) {
   const environment = runnerEnvironment(chosen.quick);
   const isChosen = ({ name }) => chosen.runtime === undefined || chosen.runtime === name;
   const chosenRunners = runners.filter(isChosen);
-  const units = chosenRunners.flatMap((one) => unitJobs(one, files.unit, environment, scratch));
+  const unitParts = chosen.quick ? 10 : 4;
+  const units = chosenRunners.flatMap((one) =>
+    unitJobs(one, unitParts, files.unit, environment, scratch),
+  );
   const runUnits = async () => {
     for (let job = units.shift(); job !== undefined; job = units.shift()) await job();
   };
