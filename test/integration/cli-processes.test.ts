@@ -35,7 +35,7 @@ describe.skipIf(bootstrap === "")("headrace run --processes on a broker", () => 
         key: bytes(`k${partition}-${index % 20}`),
         value: bytes(String(index)),
         headers: [],
-        timestamp: 1_700_000_000_000,
+        timestamp: Date.now(),
         id: null,
       })),
     }));

@@ -55,7 +55,7 @@ describe.skipIf(bootstrap === "")("headrace run on a broker", () => {
         key: bytes(`customer-${partition}-${index % 20}`),
         value: bytes(String(index)),
         headers: [],
-        timestamp: 1_700_000_000_000,
+        timestamp: Date.now(),
         id: null,
       })),
     }));

@@ -8,6 +8,8 @@ import { type ReadRecord, readTopic } from "./members/read-topic.ts";
 /** As many in both topics: a key then has the same partition in both. */
 const PARTITIONS = 4;
 const MESSAGES = 20_000;
+/** Not of long ago: retention would take them away. */
+const START_MS = Date.now();
 const KEYS = 1000;
 /** One message in this many has no key. */
 const KEYLESS = 50;
@@ -40,7 +42,7 @@ describe.skipIf(bootstrap === "")("poison", () => {
         key: n % KEYLESS === 0 ? null : `k${n % KEYS}`,
         value: `value ${n}`,
         headers: { number: `${n}`, twice: [`a${n}`, `b${n}`] },
-        timestamp: String(1_700_000_000_000 + n),
+        timestamp: String(START_MS + n),
       })),
     );
   }, LIMIT_MS);

@@ -107,6 +107,8 @@ function properties(directory, port, controllerPort, settings) {
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "log.dirs": path.join(directory, "data"),
     "auto.create.topics.enable": false,
+    // Records of tests may be of long ago; retention would take them away in the middle of a test.
+    "log.retention.ms": -1,
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 4,
     "transaction.state.log.replication.factor": 1,
