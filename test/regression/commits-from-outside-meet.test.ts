@@ -15,11 +15,14 @@ test("a commit from outside that meets another one's lock is no failure", async 
   const children = [0, 1].map(() => new Child("commit-child.ts", args));
   for (const child of children) expect(await child.line()).toBe("ready");
   for (const child of children) child.say("go");
+  let all = 0;
   for (const child of children) {
     const { stored, errors } = JSON.parse((await child.line())!);
     expect(errors).toEqual([]);
-    expect(stored).toBeGreaterThan(0);
+    all += stored;
   }
+  // One may find the other one's lock each time: that is told as a group that runs, and counts as none stored.
+  expect(all).toBeGreaterThan(0);
   for (const child of children) await child.end();
   await store.close();
 });
