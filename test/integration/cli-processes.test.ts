@@ -7,6 +7,7 @@ import { main } from "../../src/cli/cli.ts";
 import type { ProcessesResult } from "../../src/cli/run/run-processes.ts";
 import type { Admin } from "../../src/source/source.ts";
 import { fakeIo } from "../cli/fake-io.ts";
+import { fillPartitions } from "./fill-partitions.ts";
 
 const bootstrap = process.env.KAFKA_BOOTSTRAP ?? "";
 const COUNT = 900;
@@ -25,24 +26,7 @@ describe.skipIf(bootstrap === "")("headrace run --processes on a broker", () => 
     admin = factory.admin();
     await admin.open();
     await admin.createTopic(topic, PARTITIONS);
-    const sink = factory.sink();
-    await sink.open();
-    const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-    const batches = Array.from({ length: PARTITIONS }, (_, partition) => ({
-      topic,
-      partition,
-      records: Array.from({ length: COUNT / PARTITIONS }, (_unused, index) => ({
-        key: bytes(`k${partition}-${index % 20}`),
-        value: bytes(String(index)),
-        headers: [],
-        timestamp: Date.now(),
-        id: null,
-      })),
-    }));
-    for (const outcome of await sink.send(batches)) {
-      if ("error" in outcome) throw outcome.error;
-    }
-    await sink.close();
+    await fillPartitions(factory, topic, PARTITIONS, COUNT / PARTITIONS);
   });
   afterAll(() => admin.close());
   beforeEach(() => {

@@ -8,6 +8,7 @@ import { main } from "../../src/cli/cli.ts";
 import type { RunResult } from "../../src/cli/run/run-report.ts";
 import type { Admin } from "../../src/source/source.ts";
 import { fakeIo } from "../cli/fake-io.ts";
+import { fillPartitions } from "./fill-partitions.ts";
 
 const bootstrap = process.env.KAFKA_BOOTSTRAP ?? "";
 const COUNT = 600;
@@ -44,26 +45,8 @@ describe.skipIf(bootstrap === "")("headrace run on a broker", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  async function fill(name: string): Promise<void> {
-    const sink = factory.sink();
-    await sink.open();
-    const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-    const batches = Array.from({ length: PARTITIONS }, (_, partition) => ({
-      topic: name,
-      partition,
-      records: Array.from({ length: COUNT / PARTITIONS }, (_unused, index) => ({
-        key: bytes(`customer-${partition}-${index % 20}`),
-        value: bytes(String(index)),
-        headers: [],
-        timestamp: Date.now(),
-        id: null,
-      })),
-    }));
-    for (const outcome of await sink.send(batches)) {
-      if ("error" in outcome) throw outcome.error;
-    }
-    await sink.close();
-  }
+  const fill = (name: string): Promise<void> =>
+    fillPartitions(factory, name, PARTITIONS, COUNT / PARTITIONS);
 
   function runArguments(groupId: string, name: string): string[] {
     const source = ["--brokers", bootstrap, "--topic", name, "--group", groupId];

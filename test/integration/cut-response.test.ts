@@ -1,8 +1,9 @@
 /** A connection that ends in the middle of a response, as it does when a broker is killed. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { type Consumer, createConsumer } from "../../src/index.ts";
+import { BrokerProxy } from "./broker-proxy.ts";
 import { bootstrap, unique } from "./consumer-harness.ts";
 import { CrashBench } from "./members/crash-bench.ts";
 
@@ -13,45 +14,11 @@ const LARGE_BYTES = 10_000;
 const WAIT_MS = 20_000;
 const LIMIT_MS = 60_000;
 
-/** What kafkajs gives to a socket factory. */
-interface SocketRequest {
-  readonly host: string;
-  readonly port: number;
-  readonly onConnect: () => void;
-}
-
 /** Stands between client and broker; cuts one connection inside a large response. */
-class CuttingProxy {
+class CuttingProxy extends BrokerProxy {
   cuts = 0;
-  readonly #server: Server;
-  /** Where the next connection shall lead. */
-  readonly #targets: { host: string; port: number }[] = [];
 
-  constructor() {
-    this.#server = createServer((client) => this.#accept(client));
-  }
-
-  listen(): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-  }
-
-  close(): void {
-    this.#server.close();
-  }
-
-  readonly socketFactory = ({ host, port, onConnect }: SocketRequest): Socket => {
-    this.#targets.push({ host, port });
-    const { port: own } = this.#server.address() as { port: number };
-    return connect({ host: "127.0.0.1", port: own }, onConnect);
-  };
-
-  #accept(client: Socket): void {
-    const broker = connect(this.#targets.shift()!);
-    const end = (): void => {
-      client.destroy();
-      broker.destroy();
-    };
-    for (const socket of [client, broker]) socket.on("error", end).on("close", end);
+  protected relay(client: Socket, broker: Socket): void {
     client.on("data", (chunk) => broker.write(chunk));
     broker.on("data", (chunk: Uint8Array) => {
       if (this.cuts > 0 || chunk.length < LARGE_BYTES) return void client.write(chunk);

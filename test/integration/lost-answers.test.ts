@@ -1,10 +1,11 @@
 /** Batches that the broker stores, whose answers never arrive. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { ProduceError } from "../../src/errors.ts";
 import { createProducer, type Producer } from "../../src/produce/producer.ts";
 import type { ProducerOptions } from "../../src/produce/producer-options.ts";
+import { BrokerProxy } from "./broker-proxy.ts";
 import { Bench, bootstrap, Recorder, unique } from "./kafkajs-harness.ts";
 
 const PRODUCE = 0;
@@ -13,46 +14,13 @@ const API_KEY_AT = 4;
 /** kafkajs sends twice by itself before it gives up. */
 const RETRY = { retries: 1, initialRetryTime: 20, maxRetryTime: 50 };
 
-/** What kafkajs gives to a socket factory. */
-interface SocketRequest {
-  readonly host: string;
-  readonly port: number;
-  readonly onConnect: () => void;
-}
-
 /** Stands between client and broker; ends the connection in place of answers to produce requests. */
-class LosingProxy {
+class LosingProxy extends BrokerProxy {
   /** How many answers are still to be lost. */
   losing = 0;
-  readonly #server: Server;
-  readonly #targets: { host: string; port: number }[] = [];
 
-  constructor() {
-    this.#server = createServer((client) => this.#accept(client));
-  }
-
-  listen(): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-  }
-
-  close(): void {
-    this.#server.close();
-  }
-
-  readonly socketFactory = ({ host, port, onConnect }: SocketRequest): Socket => {
-    this.#targets.push({ host, port });
-    const { port: own } = this.#server.address() as { port: number };
-    return connect({ host: "127.0.0.1", port: own }, onConnect);
-  };
-
-  #accept(client: Socket): void {
-    const broker = connect(this.#targets.shift()!);
+  protected relay(client: Socket, broker: Socket, end: () => void): void {
     let produced = false;
-    const end = (): void => {
-      client.destroy();
-      broker.destroy();
-    };
-    for (const socket of [client, broker]) socket.on("error", end).on("close", end);
     client.on("data", (chunk: Buffer) => {
       if (chunk.readInt16BE(API_KEY_AT) === PRODUCE) produced = true;
       broker.write(chunk);
