@@ -1,23 +1,70 @@
 import { describe, expect, test } from "bun:test";
+import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { giveWholeResponses } from "../../src/adapters/kafkajs/whole-responses.ts";
+import { WholeResponses } from "../../src/adapters/kafkajs/whole-responses.ts";
 import { Random } from "../simulation/random.ts";
 
-/** A socket that says what it is told, and what its listener has got of it. */
-function open(): { say: (chunk: Uint8Array) => void; heard: () => number[] } {
-  const socket = new EventEmitter();
-  const heard: number[] = [];
-  giveWholeResponses(socket as unknown as Socket);
-  socket.on("data", (chunk: Uint8Array) => heard.push(...chunk));
-  return { say: (chunk) => void socket.emit("data", chunk), heard: () => heard };
+/** A connection that says what it is told, and what kafkajs has got of it. */
+interface Open {
+  say(bytes: Uint8Array): void;
+  heard(): number[];
 }
+
+function joined(chunks: readonly Uint8Array[]): number[] {
+  return [...Buffer.concat(chunks)];
+}
+
+function socketOf(responses: WholeResponses, readsHere: boolean): EventEmitter {
+  const socket = Object.assign(new EventEmitter(), { resume: () => socket });
+  responses.attach(socket as unknown as Socket, readsHere);
+  return socket;
+}
+
+/** A socket of somebody else's, which emits what it has read. */
+function openForeign(): Open {
+  const heard: Uint8Array[] = [];
+  const socket = socketOf(new WholeResponses(), false);
+  socket.on("data", (chunk: Uint8Array) => heard.push(Uint8Array.from(chunk)));
+  return { say: (bytes) => void socket.emit("data", bytes), heard: () => joined(heard) };
+}
+
+/** A socket that reads where it is told to. */
+function openOwn(): Open {
+  const heard: Uint8Array[] = [];
+  const responses = new WholeResponses();
+  socketOf(responses, true).on("data", (chunk: Uint8Array) => heard.push(Uint8Array.from(chunk)));
+  const { buffer, callback } = responses.onread;
+  const say = (bytes: Uint8Array): void => {
+    for (let at = 0; at < bytes.length; ) {
+      const room = (buffer as () => Uint8Array)();
+      const some = bytes.subarray(at, at + room.length);
+      room.set(some);
+      expect(callback(some.length, room)).toBe(true);
+      at += some.length;
+    }
+  };
+  return { say, heard: () => joined(heard) };
+}
+
+/** As it is given, not copied. */
+function openPieces(): { say: (bytes: Uint8Array) => void; got: Uint8Array[] } {
+  const got: Uint8Array[] = [];
+  const socket = socketOf(new WholeResponses(), false);
+  socket.on("data", (chunk: Uint8Array) => got.push(chunk));
+  return { say: (bytes) => void socket.emit("data", bytes), got };
+}
+
+const ways: readonly (readonly [name: string, open: () => Open])[] = [
+  ["its own memory", openOwn],
+  ["the socket's", openForeign],
+];
 
 function response(length: number, fill: number): number[] {
-  return [0, 0, length >> 8, length & 255, ...new Array<number>(length).fill(fill)];
+  return [0, length >> 16, (length >> 8) & 255, length & 255, ...new Array(length).fill(fill)];
 }
 
-describe("giveWholeResponses()", () => {
+describe.each(ways)("WholeResponses, read into %s", (_, open) => {
   test("gives nothing of a response before its last byte is there", () => {
     const { say, heard } = open();
     const first = response(5, 1);
@@ -54,9 +101,32 @@ describe("giveWholeResponses()", () => {
     }
   });
 
+  test("gives a response larger than its memory, and the one behind it", () => {
+    const { say, heard } = open();
+    const first = response(300_000, 1);
+    const second = response(70_000, 2);
+    const all = Uint8Array.from([...first, ...second]);
+    say(all.subarray(0, 299_999));
+    expect(heard()).toEqual([]);
+    say(all.subarray(299_999, 310_000));
+    expect(Buffer.from(heard()).equals(Buffer.from(first))).toBe(true);
+    say(all.subarray(310_000));
+    expect(Buffer.from(heard()).equals(Buffer.from(all))).toBe(true);
+  });
+});
+
+describe("WholeResponses", () => {
+  test("small responses are kept by whoever gets them, large ones come in pieces", () => {
+    const { say, got } = openPieces();
+    say(Uint8Array.of(...response(10, 1)));
+    say(Uint8Array.of(...response(10, 2)));
+    expect(got.map((piece) => [...piece])).toEqual([response(10, 1), response(10, 2)]);
+    say(Uint8Array.of(...response(100_000, 3)));
+    expect(got.slice(2).map(({ length }) => length)).toEqual([4, 100_000]);
+  });
+
   test("leaves the other events alone", () => {
-    const socket = new EventEmitter();
-    giveWholeResponses(socket as unknown as Socket);
+    const socket = socketOf(new WholeResponses(), true);
     const ends: unknown[] = [];
     socket.on("end", (value) => ends.push(value));
     socket.emit("end", 1);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
@@ -47,6 +48,30 @@ describe.skipIf(bootstrap === "")("kafkajs source on a broker", () => {
     expect(to.batches.every(({ highWatermark }) => highWatermark === 500)).toBe(true);
     expect(to.batches.every(({ records }) => records.offsetDeltas === null)).toBe(true);
     expect(to.log).toEqual(["joined |", "assigned 0,1,2"]);
+  });
+
+  test("records stay as they were while later ones are fetched", async () => {
+    const topic = await bench.topic(1);
+    const producer = await bench.producer();
+    // Each fetch is larger than what a connection gives in one piece, and takes the memory of the one before it.
+    for (let round = 0; round < 4; round++) {
+      const messages = ascending(4, 4 * round).map((index) => ({
+        key: `k${index}`,
+        value: Buffer.alloc(100_000, index + 1),
+      }));
+      await producer.send({ topic, messages });
+    }
+    const to = new Recorder();
+    const consumer = { maxBytesPerPartition: 200_000 };
+    await bench.open(unique("group"), [topic], { consumer }).start(to);
+    await to.until(() => to.seen.length === 16, "16 records");
+    expect(to.batches.length).toBeGreaterThanOrEqual(4);
+    for (const { records } of to.batches) {
+      for (let index = 0; index < records.count; index++) {
+        const expected = Buffer.alloc(100_000, records.baseOffset + index + 1);
+        expect(expected.equals(records.valueAt(index)!)).toBe(true);
+      }
+    }
   });
 
   test("start() takes the start offsets that assigned() answers", async () => {

@@ -2,7 +2,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { SocketFactory, SocketRequest } from "./client.ts";
-import { giveWholeResponses } from "./whole-responses.ts";
+import { type OnRead, WholeResponses } from "./whole-responses.ts";
 
 /** TCP keep-alive probes start after this; what kafkajs uses. */
 const KEEP_ALIVE_MS = 60_000;
@@ -13,11 +13,12 @@ const STOPPED = "the client is stopped";
 /** A broker list, or a function that finds it. */
 export type BrokerList = readonly string[] | (() => readonly string[] | Promise<readonly string[]>);
 
-function openSocket({ host, port, ssl, onConnect }: SocketRequest): net.Socket {
-  if (!ssl) return net.connect({ host, port }, onConnect);
+function openSocket({ host, port, ssl, onConnect }: SocketRequest, onread: OnRead): net.Socket {
+  if (!ssl) return net.connect({ host, port, onread }, onConnect);
   // TLS names the host to the server (SNI), which must not be an address.
   const name = net.isIP(host) ? {} : { servername: host };
-  return tls.connect({ host, port, ...name, ...(ssl === true ? {} : ssl) }, onConnect);
+  const options = { host, port, onread, ...name, ...(ssl === true ? {} : ssl) };
+  return tls.connect(options, onConnect);
 }
 
 /**
@@ -30,13 +31,13 @@ function openSocket({ host, port, ssl, onConnect }: SocketRequest): net.Socket {
  */
 export class Sockets {
   readonly #open = new Set<net.Socket>();
-  readonly #make: SocketFactory;
+  readonly #make: SocketFactory | undefined;
   readonly #brokers: BrokerList;
   #refused = false;
 
   constructor(brokers: BrokerList, make: SocketFactory | undefined) {
     this.#brokers = brokers;
-    this.#make = make ?? openSocket;
+    this.#make = make;
   }
 
   /** kafkajs's `brokers`: the list, until connections are refused. */
@@ -48,9 +49,10 @@ export class Sockets {
   /** kafkajs's `socketFactory`. */
   readonly factory: SocketFactory = (request) => {
     if (this.#refused) throw new Error(STOPPED);
-    const socket = this.#make(request);
+    const responses = new WholeResponses();
+    const socket = this.#make?.(request) ?? openSocket(request, responses.onread);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    giveWholeResponses(socket);
+    responses.attach(socket, this.#make === undefined);
     this.#open.add(socket);
     socket.once("close", () => this.#open.delete(socket));
     return socket;
