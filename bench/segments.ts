@@ -7,7 +7,8 @@
  *            `eachBatch` that ignores its messages
  * log        1,000,000 messages of the embedded log, read by such a segment
  * waiting    a handler that waits 5 ms, no virtual partitions: 1, 2, 4 and 8 segments in one process, on the log
- * processes  a handler that hashes: one process against two processes with a segment each, on the log and on a broker
+ * processes  a handler that hashes: one process against two processes with a segment each, on the log and on a broker.
+ *            What the machine gives to two processes, two groups at once show: each handles all messages
  *
  * Everything is one partition. Subjects run in turns; offsets must reach the end, and each message must be handled
  * once and in the order of its key, or the run is void.
@@ -32,7 +33,7 @@ const FOREIGN_COUNT = 200_000;
 const LOG_COUNT = 1_000_000;
 const WAITING_COUNT = 1200;
 const WAIT_MS = 5;
-const HASHING_COUNT = 6000;
+const HASHING_COUNT = 20_000;
 const HASHES = 150;
 const KEYS = 500;
 const TOPIC = "segments";
@@ -208,22 +209,18 @@ async function waiting(directory: string, segments: number): Promise<number> {
   return checker.seconds;
 }
 
+type Place = Pick<SegmentPlan, "bootstrap" | "directory" | "topic">;
+
+/** Runs one process for each plan; they handle all messages `times` times. */
 async function inProcesses(
-  where: Pick<SegmentPlan, "bootstrap" | "directory" | "topic">,
-  processes: number,
+  place: Place,
+  plans: readonly Pick<SegmentPlan, "groupId" | "segments" | "run">[],
+  times = 1,
 ): Promise<number> {
-  const groupId = newGroup();
   const file = new URL("./support/segment-child.ts", import.meta.url);
   const children: ChildProcess[] = [];
-  const counts = Array.from({ length: processes }, (_, run) => {
-    const plan: SegmentPlan = {
-      ...where,
-      groupId,
-      run,
-      count: HASHING_COUNT,
-      segments: processes === 1 ? 0 : processes,
-      hashes: HASHES,
-    };
+  const counts = plans.map((own) => {
+    const plan: SegmentPlan = { ...place, ...own, count: HASHING_COUNT, hashes: HASHES };
     const child = fork(file, [JSON.stringify(plan)]);
     children.push(child);
     return new Promise<SegmentCount>((resolve, reject) => {
@@ -239,8 +236,8 @@ async function inProcesses(
   }
   const sum = (of: "handled" | "offsetSum" | "orderBreaks"): number =>
     all.reduce((total, one) => total + one[of], 0);
-  const offsetSum = (HASHING_COUNT * (HASHING_COUNT - 1)) / 2;
-  const complete = sum("handled") === HASHING_COUNT && sum("offsetSum") === offsetSum;
+  const offsetSum = (times * (HASHING_COUNT * (HASHING_COUNT - 1))) / 2;
+  const complete = sum("handled") === times * HASHING_COUNT && sum("offsetSum") === offsetSum;
   if (!complete || sum("orderBreaks") > 0) {
     throw new Error(`Cannot use this run as it must be complete: ${JSON.stringify(all)}`);
   }
@@ -249,13 +246,22 @@ async function inProcesses(
   return (Math.max(...busy.map(({ lastMs }) => lastMs)) - firstMs) / 1000;
 }
 
-async function processes(
-  cell: string,
-  where: Pick<SegmentPlan, "bootstrap" | "directory" | "topic">,
-): Promise<void> {
+async function processes(cell: string, place: Place): Promise<void> {
+  const whole = (): Pick<SegmentPlan, "groupId" | "segments" | "run"> => {
+    return { groupId: newGroup(), segments: 0, run: 0 };
+  };
   const turns = await takeTurns(cell, Math.ceil(rounds / 2), {
-    "1 process": () => inProcesses(where, 1),
-    "2 segments, 2 processes": () => inProcesses(where, 2),
+    "1 process": () => inProcesses(place, [whole()]),
+    "2 such processes at once": async () => {
+      return (await inProcesses(place, [whole(), whole()], 2)) / 2;
+    },
+    "2 segments, 2 processes": () => {
+      const groupId = newGroup();
+      return inProcesses(
+        place,
+        [0, 1].map((run) => ({ groupId, segments: 2, run })),
+      );
+    },
   });
   report(cell, HASHING_COUNT, turns, "1 process", values.json);
 }

@@ -10,8 +10,10 @@
  * without commits, the log's read(). headrace commits. All run in this process, in turns; a run that is incomplete, out
  * of the order of a key, or whose answers are wrong throws. `--only` takes the cells whose name contains the text.
  *
- * Two threads need two processors that nobody else uses. Processor time is that of this process, garbage collection
- * included: divided by the number of processors, it is the least time that a message can take.
+ * Two threads need two processors that nobody else uses. What two give on the machine, two plain loops at once show:
+ * each handles all messages, and nothing is shared. Every thread has computed before its run begins, as the plain loop
+ * has. Processor time is that of this process, garbage collection included: divided by the number of processors, it is
+ * the least time that a message can take.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,17 +27,19 @@ import {
   headrace,
   kafkaSource,
   logSource,
+  type PlainCell,
   plainKafkajs,
   plainLog,
 } from "./support/cpu-ways.ts";
 import { type CpuWorkName, cpuWorks, plainMessage } from "./support/cpu-work.ts";
 import { fillTopic, withBroker } from "./support/kafka.ts";
 import { median, report, takeTurns } from "./support/rounds.ts";
+import { TwoPlainLoops } from "./support/two-plain-loops.ts";
 
 const KEYS = 200;
 const TOPIC = "bench";
 const APPENDED_TOGETHER = 50;
-const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 1000, json: 20_000 };
+const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 3000, json: 60_000 };
 
 const { values } = parseArgs({
   options: {
@@ -47,7 +51,7 @@ const { values } = parseArgs({
 });
 
 /** A cell without its source, and what a plain run of its handler comes to. */
-function cellOf(work: CpuWorkName): Omit<CpuCell, "topic" | "source"> {
+function cellOf(work: CpuWorkName): Omit<PlainCell, "topic"> {
   const count = values.messages === undefined ? COUNTS[work] : Number(values.messages);
   const { value, answer } = cpuWorks[work];
   const expected = Int32Array.from({ length: count }, (_, offset) =>
@@ -56,18 +60,17 @@ function cellOf(work: CpuWorkName): Omit<CpuCell, "topic" | "source"> {
   return { work, count, keys: KEYS, expected };
 }
 
-async function compare(
-  cell: CpuCell,
-  name: string,
-  plainName: string,
-  plain: () => Promise<CpuResult>,
-): Promise<void> {
-  const ways: Readonly<Record<string, () => Promise<CpuResult>>> = {
-    [plainName]: plain,
+/** Ways to run a cell, by name; the first one is the baseline. */
+type Ways = Readonly<Record<string, () => Promise<CpuResult>>>;
+
+async function compare(cell: CpuCell, name: string, plainWays: Ways): Promise<void> {
+  const ways: Ways = {
+    ...plainWays,
     "headrace inline": () => headrace(cell, 0),
     "headrace 1 worker": () => headrace(cell, 1),
     "headrace 2 workers": () => headrace(cell, 2),
   };
+  const [plainName] = Object.keys(plainWays) as [string];
   const cpuSeconds = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
   const timed = Object.entries(ways).map(([way, run]) => [
     way,
@@ -96,8 +99,13 @@ async function onBroker(work: CpuWorkName, bootstrap: string): Promise<void> {
   const { value } = cpuWorks[work];
   const fill = { count: facts.count, keys: KEYS, bytes: value(0).length, value };
   const topic = await fillTopic(bootstrap, `workers-${work}`, fill);
-  const cell = { ...facts, topic, source: () => kafkaSource(bootstrap) };
-  await compare(cell, `${work} broker`, "kafkajs eachBatch", () => plainKafkajs(cell, bootstrap));
+  const cell = { ...facts, topic };
+  const loops = new TwoPlainLoops({ cell, bootstrap });
+  await compare({ ...cell, source: () => kafkaSource(bootstrap) }, `${work} broker`, {
+    "kafkajs eachBatch": () => plainKafkajs(cell, bootstrap),
+    "two such loops at once": () => loops.run(),
+  });
+  await loops.close();
 }
 
 async function onLog(work: CpuWorkName, directory: string): Promise<void> {
@@ -114,8 +122,13 @@ async function onLog(work: CpuWorkName, directory: string): Promise<void> {
     await opened.append(TOPIC, 0, records);
   }
   await opened.close();
-  const cell = { ...facts, topic: TOPIC, source: () => logSource(directory) };
-  await compare(cell, `${work} log`, "read() loop", () => plainLog(cell, directory));
+  const cell = { ...facts, topic: TOPIC };
+  const loops = new TwoPlainLoops({ cell, directory });
+  await compare({ ...cell, source: () => logSource(directory) }, `${work} log`, {
+    "read() loop": () => plainLog(cell, directory),
+    "two such loops at once": () => loops.run(),
+  });
+  await loops.close();
 }
 
 const wanted = (name: string): boolean => name.includes(values.only);

@@ -1,5 +1,6 @@
 /** The ways to run a handler that computes: a plain loop, and headrace in the polling thread and in worker threads. */
 import type { Buffer } from "node:buffer";
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
@@ -14,17 +15,21 @@ import { type CpuWorkName, cpuWorks, plainMessage } from "./cpu-work.ts";
 import { client } from "./kafka.ts";
 
 /** Handler calls at once: all of them compute, so it is only how many wait beside a thread. */
-const CONCURRENCY = 32;
-const READ_BYTES: number = 1 << 20;
+const CONCURRENCY = 64;
+const READ_BYTES: number = 1 << 17;
 
-/** One cell of the bench. */
-export interface CpuCell {
+/** What the plain loops know of a cell. */
+export interface PlainCell {
   readonly work: CpuWorkName;
   readonly topic: string;
   readonly count: number;
   readonly keys: number;
   /** By offset. */
   readonly expected: Int32Array;
+}
+
+/** One cell of the bench. */
+export interface CpuCell extends PlainCell {
   readonly source: () => SourceFactory;
 }
 
@@ -45,17 +50,24 @@ function countCpu(): () => number {
   };
 }
 
-let groups = 0;
-const newGroup = (): string => `workers-${Date.now()}-${groups++}`;
+const newGroup = (): string => `workers-${randomUUID()}`;
 
 /** What the plain loops do with each message. */
-function plainHandler(cell: CpuCell, board: CpuBoard): (offset: number, value: Buffer) => void {
+function plainHandler(cell: PlainCell, board: CpuBoard): (offset: number, value: Buffer) => void {
   const { answer } = cpuWorks[cell.work];
   return (offset, value) => board.handle(offset, () => answer(plainMessage(value)));
 }
 
-/** kafkajs, one message after the other; it does not even commit. */
-export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<CpuResult> {
+/**
+ * kafkajs, one message after the other; it does not even commit.
+ *
+ * @param mayBegin Awaited before the first message.
+ */
+export async function plainKafkajs(
+  cell: PlainCell,
+  bootstrap: string,
+  mayBegin: () => Promise<void> = async () => {},
+): Promise<CpuResult> {
   const board = new CpuBoard(cell.count, cell.keys);
   const handle = plainHandler(cell, board);
   const consumer = client(bootstrap).consumer({ groupId: newGroup(), maxWaitTimeInMs: 100 });
@@ -68,6 +80,7 @@ export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<Cp
       .run({
         autoCommit: false,
         eachBatch: async ({ batch, heartbeat }) => {
+          await mayBegin();
           for (const { offset, value } of batch.messages) handle(Number(offset), value!);
           await heartbeat();
           if (board.finished) resolve();
@@ -81,13 +94,19 @@ export async function plainKafkajs(cell: CpuCell, bootstrap: string): Promise<Cp
 }
 
 /** The embedded log, read and handled in one loop. */
-export async function plainLog(cell: CpuCell, directory: string): Promise<CpuResult> {
+export async function plainLog(
+  cell: PlainCell,
+  directory: string,
+  mayBegin: () => Promise<void> = async () => {},
+): Promise<CpuResult> {
   const board = new CpuBoard(cell.count, cell.keys);
   const handle = plainHandler(cell, board);
   const opened = await openLog(directory, { readOnly: true });
+  await mayBegin();
   const cpu = countCpu();
   for (let offset = 0; offset < cell.count; ) {
     const batches = [...(await opened.read(cell.topic, 0, offset, READ_BYTES))];
+    await new Promise((resolve) => setImmediate(resolve));
     while (batches.length > 0) {
       const run = new RawRecords(joinRun(takeRun(batches)));
       for (let index = 0; index < run.count; index++) {
