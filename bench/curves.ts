@@ -7,7 +7,7 @@
  * `--draw` writes an SVG per curve. Consumers first read a backlog for a second (throughput), then what a producer
  * writes at a steady rate (latency: from the record's creation until its call starts). Everything runs on one machine.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { kafkajs } from "../src/adapters/kafkajs.ts";
@@ -291,6 +291,7 @@ process.exit(0);
 
 function tell(curve: Curve): void {
   if (values.draw !== undefined) {
+    mkdirSync(values.draw, { recursive: true });
     writeFileSync(path.join(values.draw, `${curve.name}.svg`), drawCurve(curve));
   }
   for (const { value, perSecond, p50Ms, p99Ms } of curve.points) {
