@@ -1,12 +1,16 @@
 import type { Placement, ResolvedAnalysis } from "./analysis-options.ts";
 import { type DistributionStatistics, distributionStatistics } from "./distribution-statistics.ts";
 import type { Distribution } from "./flow-model.ts";
-import type { HotKey } from "./hot-key.ts";
-import type { KeyFacts, KeyProfile } from "./key-profile.ts";
+import type { HotKey, KeyFacts, KeyProfile } from "./key-profile.ts";
 import { choose, type PredictedSpeeds, type Prediction } from "./prediction.ts";
 import type { OtherHash } from "./sample-placement.ts";
-import { type Severity, severityOf, type Verdict, type VerdictCode } from "./verdict.ts";
-import { verdictsOf } from "./verdicts.ts";
+import {
+  type Severity,
+  severityOf,
+  type Verdict,
+  type VerdictCode,
+  verdictsOf,
+} from "./verdicts.ts";
 
 /** What {@link analyzeDistribution} found. Plain data: it survives JSON. */
 export interface DistributionReport extends DistributionStatistics {

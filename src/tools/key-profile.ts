@@ -1,8 +1,8 @@
+import type { PartitionKey } from "../types.ts";
 import { murmur3Range, PARTITION_KEY_SEED, xxh32Range } from "../wasm/hash.ts";
 import { DistinctKeys } from "./distinct-keys.ts";
-import { type HotKey, hotKeyOf } from "./hot-key.ts";
 import { MovedKeys } from "./moved-keys.ts";
-import { SpaceSaving } from "./space-saving.ts";
+import { SpaceSaving, type WatchedKey } from "./space-saving.ts";
 
 /** Counters of the sketch: at least this many … */
 const MIN_COUNTERS = 1024;
@@ -23,6 +23,21 @@ export interface KeyFacts {
   readonly maxError: number;
   /** Share of the keys that lie in more than one partition; null when messages do not say where they lie. */
   readonly movedShare: number | null;
+}
+
+/** A key that many messages have. */
+export interface HotKey {
+  /** As text; null when its bytes are none. The first 256 bytes of a longer one. */
+  readonly key: string | null;
+  /** The bytes, where they are no text. */
+  readonly keyBase64?: string;
+  /** Length of the key in bytes, where only its beginning is told. */
+  readonly keyBytes?: number;
+  /** Messages; at most `error` too many. */
+  readonly count: number;
+  readonly error: number;
+  /** count / messages, in [0, 1]. */
+  readonly share: number;
 }
 
 /** Learns about keys in memory that does not grow with their number. */
@@ -84,5 +99,59 @@ export class KeyProfile {
   hotKeys(total: number): HotKey[] {
     const told = this.#sketch.top(TOLD_KEYS).filter(({ count, error }) => error < count / 2);
     return told.map((key) => hotKeyOf(key, total));
+  }
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** @param total Messages of the sample. */
+function hotKeyOf(watched: WatchedKey, total: number): HotKey {
+  const { bytes, byteLength, count, error } = watched;
+  const numbers = { count, error, share: Math.min(1, count / total) };
+  const cut = byteLength > bytes.length ? { keyBytes: byteLength } : {};
+  const text = textOf(bytes, byteLength > bytes.length);
+  if (text !== null) return { key: text, ...cut, ...numbers };
+  return { key: null, keyBase64: base64(bytes), ...cut, ...numbers };
+}
+
+/** @param cut The last character may be there in part. */
+function textOf(bytes: Uint8Array, cut: boolean): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    if (!cut) return null;
+  }
+  const text = lenient.decode(bytes);
+  const whole = text.replace(/\ufffd$/, "");
+  return whole.includes("\ufffd") ? null : whole;
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+const SCRATCH_BYTES = 4096;
+const NOTHING = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** The bytes of one key after the other, texts in UTF-8, without an allocation for short ones. */
+export class KeyReader {
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
+  /** The key is `bytes[0, length)`, until the next one is read. */
+  bytes: Uint8Array = NOTHING;
+  length = 0;
+
+  read(key: Exclude<PartitionKey, null>): void {
+    if (typeof key !== "string") {
+      this.bytes = key;
+      this.length = key.length;
+    } else if (key.length * 3 <= SCRATCH_BYTES) {
+      this.bytes = this.#scratch;
+      this.length = encoder.encodeInto(key, this.#scratch).written;
+    } else {
+      this.bytes = encoder.encode(key);
+      this.length = this.bytes.length;
+    }
   }
 }

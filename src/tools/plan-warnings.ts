@@ -1,6 +1,6 @@
-import { movedKeyShare } from "./moved-key-share.ts";
-import { percent } from "./percent.ts";
+import { movedKeyShare } from "./moved-keys.ts";
 import type { ResolvedPlan } from "./plan-options.ts";
+import { percent } from "./report-text.ts";
 
 /** What {@link PlanWarning} can be about. */
 export type PlanWarningCode =

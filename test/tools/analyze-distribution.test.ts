@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { byHeader, messagesKey, modulo, multiplyShift } from "../../src/index.ts";
 import type { Placement, SampleKey } from "../../src/tools/analysis-options.ts";
-import { analyzeDistribution } from "../../src/tools/analyze-distribution.ts";
-import { DistributionAnalysis } from "../../src/tools/distribution-analysis.ts";
+import { analyzeDistribution, DistributionAnalysis } from "../../src/tools/analyze-distribution.ts";
 import { SEEDS, withSeed } from "../wasm/random.ts";
 
 function countsOf(partitions: number, places: readonly number[]): number[] {

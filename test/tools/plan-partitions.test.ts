@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { movedKeyShare } from "../../src/tools/moved-key-share.ts";
 import type { PlanOptions } from "../../src/tools/plan-options.ts";
 import { planPartitions } from "../../src/tools/plan-partitions.ts";
 import type { PlanWarningCode } from "../../src/tools/plan-warnings.ts";
@@ -155,35 +154,5 @@ describe("planPartitions()", () => {
   test("refuses what is no object", () => {
     const message = "Cannot plan partitions as options must be an object: received 5";
     expect(() => planPartitions(5 as never)).toThrow(message);
-  });
-});
-
-describe("movedKeyShare()", () => {
-  test.each([
-    [3, 5, 0.8],
-    [6, 12, 0.5],
-    [5, 5, 0],
-    [12, 6, 0.5],
-    [1, 4, 0.75],
-  ])("of %d to %d is %d", (from, to, share) => {
-    expect(movedKeyShare(from, to)).toBeCloseTo(share, 12);
-  });
-
-  test("is the share of the remainders that differ", () => {
-    for (const [from, to] of [
-      [4, 6],
-      [7, 9],
-      [10, 15],
-    ] as const) {
-      const hashes = Array.from({ length: from * to }, (_, hash) => hash);
-      const moved = hashes.filter((hash) => hash % from !== hash % to).length;
-      expect(movedKeyShare(from, to)).toBeCloseTo(moved / hashes.length, 12);
-    }
-  });
-
-  test("refuses what is no count", () => {
-    const message = "Cannot foretell which keys move as to must be from 1 to 1000000: received 0";
-    expect(() => movedKeyShare(3, 0)).toThrow(message);
-    expect(() => movedKeyShare(3, undefined as never)).toThrow("to must be a number");
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { DistinctKeys } from "../../src/tools/distinct-keys.ts";
-import { MovedKeys } from "../../src/tools/moved-keys.ts";
 import { SpaceSaving } from "../../src/tools/space-saving.ts";
 import { murmur3Text, xxh32 } from "../../src/wasm/hash.ts";
 import { SEEDS, withSeed } from "../wasm/random.ts";
@@ -98,36 +97,5 @@ describe("DistinctKeys", () => {
       }
     }
     expect(Math.abs(keys.estimate() - count)).toBeLessThanOrEqual(count * tolerance);
-  });
-});
-
-describe("MovedKeys", () => {
-  test("is exact for few keys", () => {
-    const moved = new MovedKeys();
-    for (const [id, partition] of [
-      [1, 0],
-      [2, 1],
-      [1, 0],
-      [3, 2],
-      [4, 0],
-      [3, 1],
-      [3, 2],
-    ] as const) {
-      moved.add(id, partition);
-    }
-    expect(moved.share()).toBe(1 / 4);
-    expect(new MovedKeys().share()).toBe(0);
-  });
-
-  test.each([...SEEDS])("estimates the share of many keys: seed %d", (seed) => {
-    withSeed(seed, (random) => {
-      const keys = Array.from({ length: 20_000 }, () => Math.floor(random() * 2 ** 53));
-      const moved = new MovedKeys();
-      for (const key of keys) moved.add(key, key % 3);
-      // A fifth of them comes again, elsewhere.
-      for (const [at, key] of keys.entries()) moved.add(key, (key + (at % 5 === 0 ? 1 : 0)) % 3);
-      // Five standard errors of a sample of 1024.
-      expect(Math.abs(moved.share() - 0.2)).toBeLessThan(5 * Math.sqrt((0.2 * 0.8) / 1024));
-    });
   });
 });

@@ -1,4 +1,5 @@
-import type { HotKey } from "./hot-key.ts";
+/** How reports write keys and shares. */
+import type { HotKey } from "./key-profile.ts";
 
 /** Characters of a key that a line of text has room for. */
 const SHOWN = 40;
@@ -33,4 +34,15 @@ function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
+}
+
+/** A share as people read it: 62 %, 6.2 %, 0.34 %, below 0.01 %. */
+export function percent(share: number): string {
+  const value = share * 100;
+  if (value === 0) return "0 %";
+  if (value < 0.01) return "below 0.01 %";
+  if (value < 1) return `${Number(value.toFixed(2))} %`;
+  if (value < 10) return `${Number(value.toFixed(1))} %`;
+  // "100 %" is said of all only.
+  return `${share < 1 ? Math.min(99, Math.round(value)) : Math.round(value)} %`;
 }
