@@ -14,6 +14,7 @@ import { checkHtmlPath, writeHtml } from "./analyze/write-html.ts";
 import type { Command, ParsedArguments } from "./command.ts";
 import { CommandError, explainError, usageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
+import { SOURCE_OPTIONS } from "./open-source.ts";
 import { OptionValues } from "./option-values.ts";
 import { paintFor } from "./paint.ts";
 import { StatusLine } from "./status-line.ts";
@@ -34,8 +35,7 @@ export const analyze: Command = {
   positionals: 1,
   options: [
     { name: "topic", value: "T", help: "topic to read, from its first message to its end now" },
-    { name: "brokers", value: "LIST", help: "Kafka brokers, HOST:PORT with commas between them" },
-    { name: "log", value: "DIR", help: "embedded log, instead of brokers" },
+    ...SOURCE_OPTIONS,
     { name: "partition", value: "N", help: "read only this partition" },
     { name: "last", value: "N", help: "read only the last N messages of each partition" },
     { name: "max-messages", value: "N", help: "stop after so many (all)" },

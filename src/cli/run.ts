@@ -8,8 +8,8 @@ import {
 import type { Command, ParsedArguments } from "./command.ts";
 import { EXIT_FAILED, explainError, usageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
+import { openSource } from "./open-source.ts";
 import { type LoadedHandler, loadHandler, moduleUrl } from "./run/load-handler.ts";
-import { openSource } from "./run/open-source.ts";
 import {
   memberArguments,
   RUN_SPECS,
@@ -94,8 +94,7 @@ async function openTopic(
   { sessionTimeoutMs }: RunOptions,
   io: Io,
 ): Promise<{ admin: TopicAdmin; source: SourceFactory }> {
-  const brokers = args.text("brokers");
-  const source = await openSource("run", brokers, args.text("log"), io.cwd, sessionTimeoutMs);
+  const source = await openSource("run", args, io.cwd, sessionTimeoutMs);
   return { admin: new TopicAdmin(source.factory, source.name), source: source.factory };
 }
 

@@ -8,7 +8,7 @@ import type {
 } from "../../index.ts";
 import { CommandError } from "../command-error.ts";
 import { commandLogger } from "../logger.ts";
-import { withDeadline } from "../run/with-deadline.ts";
+import { withDeadline } from "../with-deadline.ts";
 import type { AnalysisInput } from "./analysis-input.ts";
 import { CliMessage } from "./cli-message.ts";
 import { lengthOf, type PartitionRange, rangeOf, type TopicSelection } from "./topic-range.ts";

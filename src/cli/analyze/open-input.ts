@@ -2,10 +2,10 @@ import type { Partitioner } from "../../index.ts";
 import type { ParsedArguments } from "../command.ts";
 import { usageError } from "../command-error.ts";
 import type { Io } from "../io.ts";
+import { keySpec } from "../key-spec.ts";
 import { existingLogPath, MAX_PARTITION } from "../log/log-directory.ts";
+import { openSource } from "../open-source.ts";
 import { OptionValues } from "../option-values.ts";
-import { keySpec } from "../run/key-spec.ts";
-import { openSource } from "../run/open-source.ts";
 import type { AnalysisInput } from "./analysis-input.ts";
 import { kafkaTopic } from "./kafka-topic.ts";
 import { keyLines } from "./key-lines.ts";
@@ -62,10 +62,9 @@ export async function openInput(
   const { file, topic, partition, last } = options;
   if (file !== undefined) return keyLines(file, io);
   const selection = { topic: topic!, partition, last };
-  const [brokers, directory] = [args.text("brokers"), args.text("log")];
-  if (brokers === undefined && directory !== undefined) {
+  if (args.text("brokers") === undefined && args.text("log") !== undefined) {
     return await logTopic(existingLogPath("analyze", args, io.cwd), selection);
   }
-  const { factory, name } = await openSource("analyze", brokers, directory, io.cwd);
+  const { factory, name } = await openSource("analyze", args, io.cwd);
   return await kafkaTopic(factory, name, selection, say);
 }

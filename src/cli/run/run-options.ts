@@ -2,8 +2,9 @@ import { resolve } from "node:path";
 import type { Partitioner } from "../../index.ts";
 import type { OptionSpec, ParsedArguments } from "../command.ts";
 import { usageError } from "../command-error.ts";
+import { keySpec } from "../key-spec.ts";
+import { SOURCE_OPTIONS } from "../open-source.ts";
 import { OptionValues } from "../option-values.ts";
-import { keySpec } from "./key-spec.ts";
 
 const DISTRIBUTIONS = ["consistent", "balanced", "per-key"] as const;
 
@@ -30,8 +31,7 @@ export interface RunOptions {
 const MEMBER_SPECS: readonly OptionSpec[] = [
   { name: "topic", value: "T", help: "topic to read" },
   { name: "group", value: "G", help: "consumer group" },
-  { name: "brokers", value: "LIST", help: "Kafka brokers, HOST:PORT with commas between them" },
-  { name: "log", value: "DIR", help: "embedded log, instead of brokers" },
+  ...SOURCE_OPTIONS,
   {
     name: "key",
     value: "SPEC",

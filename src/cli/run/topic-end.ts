@@ -1,6 +1,6 @@
 import type { Admin, Consumer, SourceFactory } from "../../index.ts";
 import { CommandError } from "../command-error.ts";
-import { withDeadline } from "./with-deadline.ts";
+import { withDeadline } from "../with-deadline.ts";
 
 const ADMIN_TIMEOUT_MS = 20_000;
 const TICK_MS = 25;

@@ -2,9 +2,9 @@ import type { SourceFactory } from "../../index.ts";
 import type { SegmentsStatusOptions } from "../../segments/index.ts";
 import type { OptionSpec, ParsedArguments } from "../command.ts";
 import { usageError } from "../command-error.ts";
+import { openSource, SOURCE_OPTIONS } from "../open-source.ts";
 import { OptionValues } from "../option-values.ts";
-import { openSource } from "../run/open-source.ts";
-import { withDeadline } from "../run/with-deadline.ts";
+import { withDeadline } from "../with-deadline.ts";
 
 /** As the consumer's `parallelSegments.count`; 1 is no segments. */
 const MAX_COUNT = 65_536;
@@ -20,8 +20,7 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
   { name: "count", value: "N", help: "how many segments each of them has" },
   { name: "topics", value: "T[,U]", help: "only these topics (all with an offset)" },
   { name: "merge-key", value: "K", help: 'between group and number ("-parallel-")' },
-  { name: "brokers", value: "LIST", help: "Kafka brokers, HOST:PORT with commas between them" },
-  { name: "log", value: "DIR", help: "embedded log, instead of brokers" },
+  ...SOURCE_OPTIONS,
   { name: "json", help: "print one JSON object per group" },
 ];
 
@@ -53,7 +52,7 @@ export async function readCall(
     ...(topics === undefined ? {} : { topics: list(act, "topics", topics) }),
     ...(mergeKey === undefined ? {} : { mergeKey }),
   };
-  const opened = await openSource(act, args.text("brokers"), args.text("log"), cwd);
+  const opened = await openSource(act, args, cwd);
   const source: SourceFactory = opened.factory;
   return { name: opened.name, calls: groupIds.map((groupId) => ({ source, groupId, ...common })) };
 }

@@ -1,4 +1,4 @@
-import { CommandError } from "../command-error.ts";
+import { CommandError } from "./command-error.ts";
 
 /**
  * Waits for a promise, but not for ever.

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { keySpec } from "../../../src/cli/run/key-spec.ts";
-import type { Message } from "../../../src/index.ts";
+import { keySpec } from "../../src/cli/key-spec.ts";
+import type { Message } from "../../src/index.ts";
 
 /** A message of which only the value is looked at. */
 function withValue(value: unknown): Message {

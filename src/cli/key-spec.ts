@@ -1,5 +1,5 @@
-import { byHeader, byKey, type Message, type Partitioner } from "../../index.ts";
-import { usageError } from "../command-error.ts";
+import { byHeader, byKey, type Message, type Partitioner } from "../index.ts";
+import { usageError } from "./command-error.ts";
 
 /**
  * Reads the value of `--key`: `key`, `header:NAME` or `json:PATH`, where PATH is a field name or several with dots.

@@ -1,7 +1,14 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { SourceFactory } from "../../index.ts";
-import { usageError } from "../command-error.ts";
+import type { SourceFactory } from "../index.ts";
+import type { OptionSpec, ParsedArguments } from "./command.ts";
+import { usageError } from "./command-error.ts";
+
+/** Options that name a source. */
+export const SOURCE_OPTIONS: readonly OptionSpec[] = [
+  { name: "brokers", value: "LIST", help: "Kafka brokers, HOST:PORT with commas between them" },
+  { name: "log", value: "DIR", help: "embedded log, instead of brokers" },
+];
 
 /** Where a command reads from. */
 export interface OpenedSource {
@@ -11,7 +18,7 @@ export interface OpenedSource {
 }
 
 /**
- * Makes the source that `--brokers` or `--log` names.
+ * Makes the source that {@link SOURCE_OPTIONS} name.
  *
  * The adapters are loaded on demand.
  *
@@ -20,11 +27,11 @@ export interface OpenedSource {
  */
 export async function openSource(
   act: string,
-  brokers: string | undefined,
-  directory: string | undefined,
+  args: ParsedArguments,
   cwd: string,
   sessionTimeoutMs?: number,
 ): Promise<OpenedSource> {
+  const [brokers, directory] = [args.text("brokers"), args.text("log")];
   if ((brokers === undefined) === (directory === undefined)) {
     const received = brokers === undefined ? "none" : "both";
     throw usageError(
@@ -41,7 +48,7 @@ async function embeddedLog(act: string, directory: string, cwd: string): Promise
   if (!existsSync(path) || !statSync(path).isDirectory()) {
     throw usageError(`Cannot ${act} as --log must be a directory: received "${directory}"`);
   }
-  const { log } = await import("../../adapters/log.ts");
+  const { log } = await import("../adapters/log.ts");
   return { factory: log(path), name: directory };
 }
 
@@ -58,7 +65,7 @@ async function kafka(
     if (port >= 1 && port <= 65_535) continue;
     throw usageError(`Cannot ${act} as --brokers must be HOST:PORT[,…]: received "${list}"`);
   }
-  const { kafkajs } = await import("../../adapters/kafkajs.ts");
+  const { kafkajs } = await import("../adapters/kafkajs.ts");
   const consumer = sessionTimeoutMs === undefined ? {} : { sessionTimeout: sessionTimeoutMs };
   return { factory: kafkajs({ brokers, clientId: "headrace", consumer }), name: list };
 }
