@@ -12,10 +12,10 @@ import { reportLines } from "./analyze/report-lines.ts";
 import { type ReportTitle, titleOf } from "./analyze/report-title.ts";
 import { checkHtmlPath, writeHtml } from "./analyze/write-html.ts";
 import type { Command, ParsedArguments } from "./command.ts";
-import { CommandError, explainError, usageError } from "./command-error.ts";
+import { CommandError, orUsageError, usageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
 import { SOURCE_OPTIONS } from "./open-source.ts";
-import { OptionValues } from "./option-values.ts";
+import { given, OptionValues } from "./option-values.ts";
 import { paintFor } from "./paint.ts";
 import { StatusLine } from "./status-line.ts";
 import { stoppable } from "./stoppable.ts";
@@ -100,12 +100,7 @@ function readJudged(args: ParsedArguments): AnalysisOptions<never> | null {
     refuseVirtual(args);
     return null;
   }
-  return {
-    partitions: maxPartitions,
-    ...(distribution === undefined ? {} : { distribution }),
-    ...(batchSize === undefined ? {} : { batchSize }),
-    ...(handlerMs === undefined ? {} : { handlerMs }),
-  };
+  return { partitions: maxPartitions, ...given({ distribution, batchSize, handlerMs }) };
 }
 
 function refuseVirtual(args: ParsedArguments): void {
@@ -131,11 +126,7 @@ function analysisOf(
     throw refused(`one of --partitions and --max-partitions is required with ${what}`, "none");
   }
   const recorded = { partitions: partitions ?? 1, placement: "recorded" } as const;
-  try {
-    return new DistributionAnalysis(judged ?? recorded);
-  } catch (error) {
-    throw usageError(explainError(error), error);
-  }
+  return orUsageError(() => new DistributionAnalysis(judged ?? recorded));
 }
 
 /** @throws {CommandError} When nothing was read. */

@@ -19,6 +19,15 @@ export function usageError(message: string, cause?: unknown): CommandError {
   return new CommandError(message, EXIT_USAGE, cause);
 }
 
+/** Makes what a function of the package refuses a wrong call of the command. */
+export function orUsageError<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw usageError(explainError(error), error);
+  }
+}
+
 /**
  * Says in one line why something failed: the message and, where it adds something, that of the cause.
  */

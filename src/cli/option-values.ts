@@ -48,3 +48,12 @@ export class OptionValues {
     throw usageError(`${this.#cannot} ${rule}: received "${text}"`);
   }
 }
+
+/** An object of which some members may be missing. */
+export type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without what is undefined: what was given. */
+export function given<T extends object>(members: T): Given<T> {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<T>;
+}

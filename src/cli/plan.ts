@@ -1,27 +1,36 @@
 import { type PlanOptions, planPartitions } from "../tools/index.ts";
-import type { Command, ParsedArguments } from "./command.ts";
-import { explainError, usageError } from "./command-error.ts";
-import { OptionValues } from "./option-values.ts";
+import type { Command, OptionSpec, ParsedArguments } from "./command.ts";
+import { orUsageError } from "./command-error.ts";
+import { given, OptionValues } from "./option-values.ts";
 import { paintFor } from "./paint.ts";
 import { planLines } from "./plan/plan-lines.ts";
 
-/** Options of `planPartitions()` that are numbers, by the option of the command. */
-const NUMBERS = {
-  peak: "peak",
-  "per-partition": "perPartition",
-  buffer: "buffer",
-  "max-consumers": "maxConsumers",
-  "per-consumer": "perConsumer",
-  "min-availability": "minAvailability",
-  "round-to-consumers": "roundToConsumers",
-  "handler-ms": "handlerMs",
-  keys: "keys",
-  "hottest-key-share": "hottestKeyShare",
-  "current-partitions": "currentPartitions",
-  "message-bytes": "messageBytes",
-  "retention-ms": "retentionMs",
-  "segment-bytes": "segmentBytes",
-} as const satisfies Record<string, keyof PlanOptions>;
+/** Options of `planPartitions()`; the command has them in kebab case. Those with a value are numbers. */
+const OPTIONS: Readonly<Record<keyof PlanOptions, Omit<OptionSpec, "name">>> = {
+  peak: { value: "RATE", help: "messages per second at the busiest time" },
+  perPartition: { value: "RATE", help: "what one partition is good for (5000)" },
+  buffer: { value: "X", help: "how much more than the peak is planned for (1.5)" },
+  maxConsumers: { value: "N", help: "most members that will read at once (1)" },
+  perConsumer: { value: "RATE", help: "what one member handles" },
+  minAvailability: { value: "N", help: "least partitions (1)" },
+  roundToConsumers: { value: "N", help: "make the count a multiple of this" },
+  handlerMs: {
+    value: "MS",
+    help: "time of the handler for one message: plans virtual partitions of one partition",
+  },
+  keys: { value: "N", help: "different keys, to see whether they are enough" },
+  hottestKeyShare: { value: "S", help: "share of the most frequent key, 0 to 1" },
+  currentPartitions: { value: "N", help: "partitions now, to see what a change moves" },
+  hourly: { help: "messages are placed by the hour of their time" },
+  messageBytes: { value: "B", help: "bytes of a message, to see what is stored" },
+  retentionMs: { value: "MS", help: "how long messages are kept" },
+  segmentBytes: { value: "B", help: "bytes of a segment file" },
+};
+
+/** By the name in `planPartitions()`. */
+const SPECS: readonly (readonly [string, OptionSpec])[] = Object.entries(OPTIONS).map(
+  ([name, spec]) => [name, { name: kebabCase(name), ...spec }],
+);
 
 /** `headrace plan`. */
 export const plan: Command = {
@@ -31,25 +40,7 @@ export const plan: Command = {
   usage: "--peak RATE [options]",
   positionals: 0,
   options: [
-    { name: "peak", value: "RATE", help: "messages per second at the busiest time" },
-    { name: "per-partition", value: "RATE", help: "what one partition is good for (5000)" },
-    { name: "buffer", value: "X", help: "how much more than the peak is planned for (1.5)" },
-    { name: "max-consumers", value: "N", help: "most members that will read at once (1)" },
-    { name: "per-consumer", value: "RATE", help: "what one member handles" },
-    { name: "min-availability", value: "N", help: "least partitions (1)" },
-    { name: "round-to-consumers", value: "N", help: "make the count a multiple of this" },
-    {
-      name: "handler-ms",
-      value: "MS",
-      help: "time of the handler for one message: plans virtual partitions of one partition",
-    },
-    { name: "keys", value: "N", help: "different keys, to see whether they are enough" },
-    { name: "hottest-key-share", value: "S", help: "share of the most frequent key, 0 to 1" },
-    { name: "current-partitions", value: "N", help: "partitions now, to see what a change moves" },
-    { name: "hourly", help: "messages are placed by the hour of their time" },
-    { name: "message-bytes", value: "B", help: "bytes of a message, to see what is stored" },
-    { name: "retention-ms", value: "MS", help: "how long messages are kept" },
-    { name: "segment-bytes", value: "B", help: "bytes of a segment file" },
+    ...SPECS.map(([, spec]) => spec),
     { name: "json", help: "print the plan as one JSON object" },
   ],
   notes: [
@@ -58,7 +49,7 @@ export const plan: Command = {
   ],
   async run(args, io) {
     const options = readOptions(args);
-    const planned = usage(() => planPartitions(options));
+    const planned = orUsageError(() => planPartitions(options));
     if (args.flag("json")) {
       io.out.write(`${JSON.stringify(planned)}\n`);
       return 0;
@@ -72,18 +63,13 @@ export const plan: Command = {
 function readOptions(args: ParsedArguments): PlanOptions {
   const values = new OptionValues("plan partitions", args);
   values.required("peak");
-  const given = Object.entries(NUMBERS).map(([option, name]) => [name, values.number(option)]);
-  return {
-    ...(Object.fromEntries(given.filter(([, value]) => value !== undefined)) as PlanOptions),
-    hourly: args.flag("hourly"),
-  };
+  const read = SPECS.map(([name, { name: option, value }]) => [
+    name,
+    value === undefined ? args.flag(option) : values.number(option),
+  ]);
+  return given(Object.fromEntries(read)) as PlanOptions;
 }
 
-/** Makes a wrong option of the function a wrong option of the command. */
-function usage<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw usageError(explainError(error), error);
-  }
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

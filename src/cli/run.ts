@@ -6,9 +6,10 @@ import {
   type SourceFactory,
 } from "../index.ts";
 import type { Command, ParsedArguments } from "./command.ts";
-import { EXIT_FAILED, explainError, usageError } from "./command-error.ts";
+import { EXIT_FAILED, orUsageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
 import { openSource } from "./open-source.ts";
+import { given } from "./option-values.ts";
 import { type LoadedHandler, loadHandler, moduleUrl } from "./run/load-handler.ts";
 import {
   memberArguments,
@@ -113,36 +114,23 @@ function buildConsumer(
     logger: Logger;
   },
 ): Consumer {
-  const given = {
+  const { groupId, topic, fromBeginning, concurrency, workers, drainTimeoutMs } = options;
+  const { maxMessages, partitioner, maxPartitions, distribution } = options;
+  const wanted = {
     source,
-    groupId: options.groupId,
-    fromBeginning: options.fromBeginning,
+    groupId,
+    fromBeginning,
     logger,
-    ...defined("concurrency", options.concurrency),
-    ...defined("workers", options.workers),
-    ...defined("drainTimeoutMs", options.drainTimeoutMs),
+    ...given({ concurrency, workers, drainTimeoutMs }),
     topics: {
-      [options.topic]: {
+      [topic]: {
         ...handler,
-        ...defined("deserializer", deserializer),
-        ...defined("maxMessages", options.maxMessages),
-        virtualPartitions: {
-          partitioner: options.partitioner,
-          ...defined("maxPartitions", options.maxPartitions),
-          ...defined("distribution", options.distribution),
-        },
+        ...given({ deserializer, maxMessages }),
+        virtualPartitions: { partitioner, ...given({ maxPartitions, distribution }) },
       },
     },
   };
-  try {
-    return createConsumer(given as ConsumerOptions);
-  } catch (error) {
-    throw usageError(explainError(error), error);
-  }
-}
-
-function defined<K extends string, V>(name: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [P in K]?: V });
+  return orUsageError(() => createConsumer(wanted as ConsumerOptions));
 }
 
 /** Runs the consumer to its end: of the topic, by a signal, or by a fatal error. */

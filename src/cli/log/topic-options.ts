@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { DeduplicationOptions, RetentionOptions, TopicOverrides } from "../../adapters/log.ts";
 import type { OptionSpec } from "../command.ts";
-import type { OptionValues } from "../option-values.ts";
+import { type Given, given, type OptionValues } from "../option-values.ts";
 
 const KIB = 1024;
 const GIB: number = 1024 ** 3;
@@ -43,22 +43,22 @@ export const STORED_OPTIONS: readonly OptionSpec[] = [
 
 /** Reads what was given, and nothing else. @throws {CommandError} */
 export function storedOptions(values: OptionValues, cwd: string): TopicOverrides {
-  const segment = given({
+  const segment = anyGiven({
     bytes: values.integer("segment-bytes", KIB, GIB),
     maxAgeMs: values.integer("segment-max-age-ms", 1, MAX_AGE_MS),
   });
-  const deduplication: DeduplicationOptions | undefined = given({
+  const deduplication: DeduplicationOptions | undefined = anyGiven({
     maxEntries: values.integer("deduplication-max-entries", 1, MAX_ENTRIES),
     ttlMs: values.integer("deduplication-ttl-ms", 1, MAX_AGE_MS),
   });
   const retention = retentionOptions(values, cwd);
-  return given({ segment, retention, deduplication }) ?? {};
+  return given({ segment, retention, deduplication });
 }
 
 /** @returns undefined when nothing was given. @throws {CommandError} */
 export function retentionOptions(values: OptionValues, cwd: string): RetentionOptions | undefined {
   const archive = values.text("retention-archive");
-  return given({
+  return anyGiven({
     maxAgeMs: values.integer("retention-max-age-ms", 1, MAX_AGE_MS),
     maxTopicBytes: values.integer("retention-max-topic-bytes", KIB, Number.MAX_SAFE_INTEGER),
     deleteOldestSegments: flag(values, "retention-delete-oldest-segments"),
@@ -73,10 +73,8 @@ function flag(values: OptionValues, name: string): boolean | undefined {
   return value === undefined ? undefined : value === "true";
 }
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Without what was not given; undefined when nothing was. */
-function given<T extends object>(members: T): Given<T> | undefined {
-  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
-  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Given<T>);
+/** What was given; undefined when nothing was. */
+function anyGiven<T extends object>(members: T): Given<T> | undefined {
+  const found = given(members);
+  return Object.keys(found).length === 0 ? undefined : found;
 }

@@ -8,7 +8,7 @@ import {
 import type { Command, OptionSpec, ParsedArguments } from "../command.ts";
 import { count, plural } from "../format.ts";
 import type { Io } from "../io.ts";
-import { OptionValues } from "../option-values.ts";
+import { given, OptionValues } from "../option-values.ts";
 import { table } from "../table.ts";
 import { answerOf, COMMON_OPTIONS, readCall, USAGE } from "./options.ts";
 
@@ -103,14 +103,13 @@ function readOptions(
   args: ParsedArguments,
 ): Pick<SegmentsOptions, "force" | "version" | "offsetMap" | "maxMetadataLength"> {
   const values = new OptionValues(act, args);
-  const version = values.text("segmentation-version");
-  const offsetMap = values.oneOf("offset-map", ["dense", "ascii"]);
-  const maxMetadataLength = values.integer("max-metadata-length", 0, MAX_METADATA_LENGTH);
   return {
     force: args.flag("force"),
-    ...(version === undefined ? {} : { version }),
-    ...(offsetMap === undefined ? {} : { offsetMap }),
-    ...(maxMetadataLength === undefined ? {} : { maxMetadataLength }),
+    ...given({
+      version: values.text("segmentation-version"),
+      offsetMap: values.oneOf("offset-map", ["dense", "ascii"]),
+      maxMetadataLength: values.integer("max-metadata-length", 0, MAX_METADATA_LENGTH),
+    }),
   };
 }
 

@@ -3,7 +3,7 @@ import type { SegmentsStatusOptions } from "../../segments/index.ts";
 import type { OptionSpec, ParsedArguments } from "../command.ts";
 import { usageError } from "../command-error.ts";
 import { openSource, SOURCE_OPTIONS } from "../open-source.ts";
-import { OptionValues } from "../option-values.ts";
+import { given, OptionValues } from "../option-values.ts";
 import { withDeadline } from "../with-deadline.ts";
 
 /** As the consumer's `parallelSegments.count`; 1 is no segments. */
@@ -46,11 +46,12 @@ export async function readCall(
   values.required("count");
   const count = values.integer("count", 2, MAX_COUNT)!;
   const topics = values.text("topics");
-  const mergeKey = values.text("merge-key");
   const common = {
     count,
-    ...(topics === undefined ? {} : { topics: list(act, "topics", topics) }),
-    ...(mergeKey === undefined ? {} : { mergeKey }),
+    ...given({
+      topics: topics === undefined ? undefined : list(act, "topics", topics),
+      mergeKey: values.text("merge-key"),
+    }),
   };
   const opened = await openSource(act, args, cwd);
   const source: SourceFactory = opened.factory;
