@@ -7,11 +7,11 @@ import { EXIT_FAILED } from "./command-error.ts";
 import { ORDERS_TOPIC } from "./demo/consume-orders.ts";
 import { type DemoResult, judge } from "./demo/demo-result.ts";
 import { DemoView } from "./demo/demo-view.ts";
-import { type HashResult, hashWay } from "./demo/hash-way.ts";
 import { drawOrders, type Orders } from "./demo/orders.ts";
-import { type ParallelResult, parallelWay } from "./demo/parallel-way.ts";
+import { hashWay, type ParallelJob, parallelWay } from "./demo/parallel-ways.ts";
 import { restartWay } from "./demo/restart-way.ts";
 import { serialWay } from "./demo/serial-way.ts";
+import type { WayResult } from "./demo/way.ts";
 import { writeOrders } from "./demo/write-orders.ts";
 import { count } from "./format.ts";
 import { signalExitCode } from "./io.ts";
@@ -112,29 +112,18 @@ async function inThisProcess(
     );
     const sample = Math.min(SERIAL_SAMPLE, orders.count);
     const serial = await view.serial((onProgress) => serialWay(orders, sample, signal, onProgress));
-    const parallel = (way: "consistent" | "balanced"): Promise<ParallelResult> =>
-      view.parallel(way, (onProgress) => {
+    const parallel = <R extends WayResult>(
+      name: string,
+      way: (job: ParallelJob) => Promise<R>,
+    ): Promise<R> =>
+      view.parallel(name, (onProgress) => {
         const source = log(embedded);
-        return parallelWay({
-          way,
-          orders,
-          lanes: LANES,
-          source,
-          logger: view.logger,
-          signal,
-          onProgress,
-        });
+        return way({ orders, lanes: LANES, source, logger: view.logger, signal, onProgress });
       });
-    const consistent = await parallel("consistent");
-    const balanced = await parallel("balanced");
-    const hashed = (name: string, threads: number): Promise<HashResult> =>
-      view.hashed(name, (onProgress) => {
-        const source = log(embedded);
-        const { logger } = view;
-        return hashWay({ threads, orders, lanes: LANES, source, logger, signal, onProgress });
-      });
-    const hashInline = await hashed("hash inline", 0);
-    const hashThreads = await hashed("hash threads", THREADS);
+    const consistent = await parallel("consistent", (job) => parallelWay("consistent", job));
+    const balanced = await parallel("balanced", (job) => parallelWay("balanced", job));
+    const hashInline = await parallel("hash inline", (job) => hashWay(0, job));
+    const hashThreads = await parallel("hash threads", (job) => hashWay(THREADS, job));
     return { writeMs, serial, consistent, balanced, hashInline, hashThreads };
   } finally {
     await embedded.close();

@@ -1,5 +1,4 @@
-import type { HashResult } from "./hash-way.ts";
-import type { ParallelResult } from "./parallel-way.ts";
+import type { HashResult, ParallelResult } from "./parallel-ways.ts";
 import type { RestartResult } from "./restart-way.ts";
 import type { WayResult } from "./way.ts";
 

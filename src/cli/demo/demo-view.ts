@@ -6,8 +6,6 @@ import { type Paint, paintFor } from "../paint.ts";
 import { StatusLine } from "../status-line.ts";
 import { doneLine, progressLine, reportLines } from "./demo-report.ts";
 import type { DemoResult } from "./demo-result.ts";
-import type { HashResult } from "./hash-way.ts";
-import type { ParallelResult } from "./parallel-way.ts";
 import type { RestartResult } from "./restart-way.ts";
 import type { WayProgress, WayResult } from "./way.ts";
 
@@ -58,19 +56,10 @@ export class DemoView {
     return result;
   }
 
-  async parallel(
-    way: "consistent" | "balanced",
-    act: (onProgress: OnProgress) => Promise<ParallelResult>,
-  ): Promise<ParallelResult> {
-    const result = await act((progress) => this.#show(way, progress));
-    this.#finish(way, result, `in ${duration(result.ms)}`);
-    return result;
-  }
-
-  async hashed(
+  async parallel<R extends WayResult>(
     name: string,
-    act: (onProgress: OnProgress) => Promise<HashResult>,
-  ): Promise<HashResult> {
+    act: (onProgress: OnProgress) => Promise<R>,
+  ): Promise<R> {
     const result = await act((progress) => this.#show(name, progress));
     this.#finish(name, result, `in ${duration(result.ms)}`);
     return result;

@@ -7,7 +7,7 @@ import { sleep } from "./consume-orders.ts";
 import { JournalReader } from "./journal.ts";
 import { OrderCheck } from "./order-check.ts";
 import type { Orders } from "./orders.ts";
-import type { WayProgress, WayResult } from "./way.ts";
+import { measured, type WayProgress, type WayResult } from "./way.ts";
 
 const TICK_MS = 25;
 
@@ -52,12 +52,7 @@ export async function restartWay(job: RestartJob): Promise<RestartResult> {
   const ms = performance.now() - startedAt;
   return {
     way: "restarted",
-    messages: check.done,
-    sample: false,
-    ms,
-    allMs: ms,
-    rate: (check.done / ms) * 1000,
-    ...check.result(),
+    ...measured(check, ms),
     doneAtKill,
     committedAtKill: first.committed,
     resumedAt: second.assigned,

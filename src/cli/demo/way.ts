@@ -1,4 +1,4 @@
-import type { CheckResult } from "./order-check.ts";
+import type { CheckResult, OrderCheck } from "./order-check.ts";
 
 /** One way of handling the orders, measured. */
 export interface WayResult extends CheckResult {
@@ -23,4 +23,10 @@ export interface WayProgress {
   readonly running?: number;
   readonly lanes?: number;
   readonly lag?: number | null;
+}
+
+/** The result of a way that handled all orders. */
+export function measured(check: OrderCheck, ms: number): Omit<WayResult, "way"> {
+  const rate = (check.done / ms) * 1000;
+  return { messages: check.done, sample: false, ms, allMs: ms, rate, ...check.result() };
 }
