@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { newTopic, withAdmin } from "../../test/kafka/admin.ts";
 import { startBroker } from "../../test/kafka/broker.mjs";
-import { newTopic } from "../../test/kafka/new-topic.ts";
 
 /** How the records of a topic are made. */
 export interface Fill {
@@ -51,10 +51,7 @@ export async function makeTopic(
   numPartitions: number,
 ): Promise<string> {
   const topic = `bench-${name}-${Date.now()}`;
-  const admin = client(bootstrap).admin();
-  await admin.connect();
-  await newTopic(admin, topic, numPartitions);
-  await admin.disconnect();
+  await withAdmin(client(bootstrap), (admin) => newTopic(admin, topic, numPartitions));
   return topic;
 }
 
@@ -88,9 +85,6 @@ export async function deletingTopic<R>(
   try {
     return await run();
   } finally {
-    const admin = client(bootstrap).admin();
-    await admin.connect();
-    await admin.deleteTopics({ topics: [topic] });
-    await admin.disconnect();
+    await withAdmin(client(bootstrap), (admin) => admin.deleteTopics({ topics: [topic] }));
   }
 }

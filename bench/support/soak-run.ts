@@ -2,6 +2,7 @@
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { type Consumer, createConsumer, type Message } from "../../src/index.ts";
 import type { VirtualPartitionsOptions } from "../../src/options.ts";
+import { withAdmin } from "../../test/kafka/admin.ts";
 import { checkedHandler, RunChecker, tailWork } from "./check.ts";
 import { client } from "./kafka.ts";
 import { type MemorySample, sampleMemory } from "./memory.ts";
@@ -136,10 +137,9 @@ async function verifyCommitted(
   { bootstrap, topic, count }: SoakCell,
   groupId: string,
 ): Promise<void> {
-  const admin = client(bootstrap).admin();
-  await admin.connect();
-  const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
-  await admin.disconnect();
+  const [found] = await withAdmin(client(bootstrap), (admin) =>
+    admin.fetchOffsets({ groupId, topics: [topic] }),
+  );
   const offset = Number(found!.partitions[0]!.offset);
   if (offset === count) return;
   throw new Error(`Cannot use this run as ${count} must be committed: received ${offset}`);

@@ -1,6 +1,6 @@
 /** Topics with random names on the broker that KAFKA_BOOTSTRAP names. */
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
-import { newTopic } from "../kafka/new-topic.ts";
+import { newTopic } from "../kafka/admin.ts";
 
 export const bootstrap: string = process.env.KAFKA_BOOTSTRAP ?? "";
 

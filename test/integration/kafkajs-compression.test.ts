@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { createProducer } from "../../src/produce/producer.ts";
 import type { Compression } from "../../src/source/source.ts";
+import { withAdmin } from "../kafka/admin.ts";
 import { Bench, bootstrap, Recorder, unique } from "./kafkajs-harness.ts";
 
 const RECORDS = 200;
@@ -19,12 +20,9 @@ describe.skipIf(bootstrap === "")("compression on a broker", () => {
 
   /** Makes the broker compress a topic's batches itself, with Kafka's Java code. */
   async function compressAt(topic: string, compression: Compression): Promise<void> {
-    const admin = bench.kafka.admin();
-    await admin.connect();
     const configEntries = [{ name: "compression.type", value: compression }];
-    const resource = { type: TOPIC, name: topic, configEntries };
-    await admin.alterConfigs({ validateOnly: false, resources: [resource] });
-    await admin.disconnect();
+    const resources = [{ type: TOPIC, name: topic, configEntries }];
+    await withAdmin(bench.kafka, (admin) => admin.alterConfigs({ validateOnly: false, resources }));
   }
 
   for (const compression of codecs) {

@@ -15,7 +15,7 @@ import type {
   SourceListener,
 } from "../../src/source/source.ts";
 import type { Clock, Logger } from "../../src/types.ts";
-import { newTopic } from "../kafka/new-topic.ts";
+import { newTopic, withAdmin } from "../kafka/admin.ts";
 
 export const bootstrap: string = process.env.KAFKA_BOOTSTRAP ?? "";
 
@@ -268,13 +268,12 @@ export class Bench {
 
   /** Deletes a topic and makes it again, empty. */
   async recreate(topic: string, numPartitions: number): Promise<void> {
-    const admin = this.kafka.admin();
-    await admin.connect();
-    await admin.deleteTopics({ topics: [topic] });
-    // The broker deletes a little later than it answers.
-    const create = (): Promise<boolean> => newTopic(admin, topic, numPartitions);
-    for (let made = false; !made; ) made = await create().catch(() => false);
-    await admin.disconnect();
+    await withAdmin(this.kafka, async (admin) => {
+      await admin.deleteTopics({ topics: [topic] });
+      // The broker deletes a little later than it answers.
+      const create = (): Promise<boolean> => newTopic(admin, topic, numPartitions);
+      for (let made = false; !made; ) made = await create().catch(() => false);
+    });
   }
 
   async close(): Promise<void> {
@@ -282,10 +281,7 @@ export class Bench {
     await Promise.all(this.#producers.map((producer) => producer.disconnect()));
     await this.#admin?.close();
     if (this.#topics.length === 0) return;
-    const admin = this.kafka.admin();
-    await admin.connect();
-    await admin.deleteTopics({ topics: this.#topics });
-    await admin.disconnect();
+    await withAdmin(this.kafka, (admin) => admin.deleteTopics({ topics: this.#topics }));
   }
 }
 

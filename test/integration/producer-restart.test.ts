@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { createProducer, type Producer } from "../../src/produce/producer.ts";
+import { newTopic, withAdmin } from "../kafka/admin.ts";
 import { type Broker, missingTool, startBroker } from "../kafka/broker.mjs";
 import { bootstrap, unique, within } from "./kafkajs-harness.ts";
 
@@ -54,10 +55,7 @@ class Filling {
 
 /** All records of a topic, by partition, in offset order. */
 async function readAll(kafka: Kafka, topic: string): Promise<number[][]> {
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
+  const ends = await withAdmin(kafka, (admin) => admin.fetchTopicOffsets(topic));
   const wanted = ends.reduce((sum, { high }) => sum + Number(high), 0);
   const read: number[][] = Array.from({ length: PARTITIONS }, () => []);
   const consumer = kafka.consumer({ groupId: unique("reader"), maxWaitTimeInMs: 50 });
@@ -117,11 +115,9 @@ describe.skipIf(bootstrap === "" || missing !== undefined)(`a broker that crashe
       const { bootstrap: own, port } = broker!;
       const kafka = new Kafka({ brokers: [own], logLevel: logLevel.NOTHING });
       const [plain, exact] = [new Filling(own, false), new Filling(own, true)];
-      const admin = kafka.admin();
-      await admin.connect();
-      const topics = [plain, exact].map(({ topic }) => ({ topic, numPartitions: PARTITIONS }));
-      await admin.createTopics({ topics });
-      await admin.disconnect();
+      await withAdmin(kafka, async (admin) => {
+        for (const { topic } of [plain, exact]) await newTopic(admin, topic, PARTITIONS);
+      });
 
       for (const filling of [plain, exact]) filling.call();
       await Promise.all([plain.enough, exact.enough]);

@@ -4,6 +4,7 @@ import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { ClosedError, ProduceError } from "../../src/errors.ts";
 import { createProducer, type Producer } from "../../src/produce/producer.ts";
 import type { ProducerOptions } from "../../src/produce/producer-options.ts";
+import { withAdmin } from "../kafka/admin.ts";
 import { Bench, bootstrap, Recorder, unique } from "./kafkajs-harness.ts";
 
 const KEYS = 10_000;
@@ -83,12 +84,9 @@ describe.skipIf(bootstrap === "")("producer on a broker", () => {
 
   test("a record that is too large fails alone, and its neighbours are stored", async () => {
     const topic = await bench.topic(1);
-    const admin = bench.kafka.admin();
-    await admin.connect();
     const configEntries = [{ name: "max.message.bytes", value: "2000" }];
     const resources = [{ type: 2, name: topic, configEntries }];
-    await admin.alterConfigs({ validateOnly: false, resources });
-    await admin.disconnect();
+    await withAdmin(bench.kafka, (admin) => admin.alterConfigs({ validateOnly: false, resources }));
     for (const idempotent of [false, true]) {
       const by = producer({ idempotent });
       const sizes = [10, 10, 5000, 10, 10];

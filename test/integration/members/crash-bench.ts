@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Admin, Kafka, logLevel, type Message, Partitioners } from "kafkajs";
-import { newTopic } from "../../kafka/new-topic.ts";
+import { newTopic } from "../../kafka/admin.ts";
 import { unique } from "../consumer-harness.ts";
 import { Journal } from "./journal.ts";
 import { checkJournal, type JournalReport } from "./journal-check.ts";

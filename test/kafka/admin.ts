@@ -1,7 +1,18 @@
-import type { Admin } from "kafkajs";
+import type { Admin, Kafka } from "kafkajs";
 
 const POLL_MS = 50;
 const ATTEMPTS = 400;
+
+/** Does something with an admin of kafkajs, which is connected for it. */
+export async function withAdmin<R>(kafka: Kafka, act: (admin: Admin) => Promise<R>): Promise<R> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    return await act(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
 
 /**
  * Creates a topic; settles once every partition can be written.
