@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { encodeBatch } from "../src/log/encode-batch.ts";
 import { RawRecords } from "../src/log/raw-records.ts";
 import { withoutDone } from "../src/selected-records.ts";
 import { recordList } from "../src/source/record-list.ts";
 import type { RecordBatch } from "../src/source/source.ts";
+import { encodeBatch } from "./log/encode-batch.ts";
 import { numbered } from "./log/temporary.ts";
 
 const PLACE = { baseOffset: 0, writerEpoch: 1, topicEpoch: 1, appendTimeUs: 0 };

@@ -5,11 +5,11 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import offsetLog from "async-append-only-log";
 import { openLog } from "../../src/adapters/log.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import type { LogOptions } from "../../src/log/log-options.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import { joinRun, takeRun } from "../../src/log/stored-run.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
+import { encodeBatch } from "../../test/log/encode-batch.ts";
 
 /** Appends that are on their way at once have so many records, or are one. */
 const WINDOW_RECORDS = 1000;

@@ -28,6 +28,8 @@ export { BATCH_HEADER_BYTES, FRAME_HEADER_BYTES, NO_KEY } from "../wasm/frames.t
 
 /** "HRB1" as a little-endian word. */
 export const BATCH_MAGIC = 0x31425248;
+/** The same as it stands in a file. */
+export const BATCH_MAGIC_BYTES: Uint8Array = new TextEncoder().encode("HRB1");
 export const BATCH_VERSION = 1;
 /** Where the checksummed part of a batch begins. */
 export const CHECKSUM_FROM = 12;

@@ -3,13 +3,12 @@ import { FileWindow } from "./file-window.ts";
 import { readFully } from "./files.ts";
 import {
   BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
+  BATCH_MAGIC_BYTES,
   type BatchHeader,
   checksumHolds,
   FRAME_HEADER_BYTES,
   readBatchHeader,
 } from "./format.ts";
-import { writeU32 } from "./integers.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { TimeIndex } from "./time-index.ts";
 
@@ -103,48 +102,31 @@ function goodBatch(window: FileWindow, position: number, expected: Expected): Ba
 }
 
 /**
- * Looks for a good batch behind a bad one: then it was not a torn write (rule 3 of the log).
+ * Looks for good batches behind a bad one: then it was not a torn write (rule 3 of the log).
  *
  * @param position Where the bad batch begins.
  * @param expected The offset it should have had; only batches from there on count.
- * @returns Position of the good batch, or -1.
+ * @returns End of the offsets of all such batches, or undefined when there is none.
  */
-export function findLaterBatch(plan: ScanPlan, position: number, expected: number): number {
-  for (const later of laterBatches(plan, position, expected)) return later.position;
-  return -1;
-}
-
-/** End of the offsets of all such batches, or undefined when there is none. */
 export function endOfLaterBatches(
   plan: ScanPlan,
   position: number,
   expected: number,
 ): number | undefined {
-  let end: number | undefined;
-  for (const later of laterBatches(plan, position, expected)) {
-    end = Math.max(end ?? 0, later.nextOffset);
-  }
-  return end;
-}
-
-function* laterBatches(
-  plan: ScanPlan,
-  position: number,
-  expected: number,
-): Generator<{ readonly position: number; readonly nextOffset: number }> {
   const tail = Buffer.allocUnsafe(plan.size - position);
   const end = readFully(plan.fd, tail, position);
-  const magic = Buffer.alloc(4);
-  writeU32(magic, 0, BATCH_MAGIC);
   // What lies between has at most this many records, so higher offsets are not ours.
   const highest = expected + Math.ceil(end / FRAME_HEADER_BYTES);
-  for (let at = tail.indexOf(magic, 1); at !== -1; at = tail.indexOf(magic, at + 1)) {
-    if (at + BATCH_HEADER_BYTES > end) return;
+  let nextOffset: number | undefined;
+  let at = 0;
+  while (true) {
+    at = tail.indexOf(BATCH_MAGIC_BYTES, at + 1);
+    if (at === -1 || at + BATCH_HEADER_BYTES > end) return nextOffset;
     const header = readBatchHeader(tail, at);
     if (typeof header === "string" || at + header.totalBytes > end) continue;
     const plausible = header.baseOffset >= expected && header.baseOffset <= highest;
     if (!plausible || header.writerEpoch > plan.maxEpoch) continue;
     if (!checksumHolds(tail, at, header.totalBytes)) continue;
-    yield { position: position + at, nextOffset: header.baseOffset + header.count };
+    nextOffset = Math.max(nextOffset ?? 0, header.baseOffset + header.count);
   }
 }

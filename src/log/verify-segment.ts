@@ -4,13 +4,12 @@ import { CorruptLogError } from "../errors.ts";
 import { FileWindow } from "./file-window.ts";
 import {
   BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
+  BATCH_MAGIC_BYTES,
   type BatchHeader,
   checksumHolds,
   FRAME_HEADER_BYTES,
   readBatchHeader,
 } from "./format.ts";
-import { writeU32 } from "./integers.ts";
 import { RawRecords } from "./raw-records.ts";
 
 /** Bytes between two looks at the clock and at signals. */
@@ -156,14 +155,12 @@ function* findGoodBatch(
   if (typeof here !== "string" && here.baseOffset > expected.nextOffset) {
     return { position, header: here };
   }
-  const magic = new Uint8Array(4);
-  writeU32(magic, 0, BATCH_MAGIC);
   let from = position + 1;
   let restAt = from + STEP_BYTES;
   while (from + BATCH_HEADER_BYTES <= window.size) {
     const chunk = window.at(from, Math.min(SEARCH_BYTES, window.size - from));
     if (chunk === undefined) return undefined; // The file has become shorter.
-    const found = chunk.indexOf(magic);
+    const found = chunk.indexOf(BATCH_MAGIC_BYTES);
     // Three bytes of a magic may lie at the end of the chunk.
     const at = found === -1 ? from + Math.max(1, chunk.length - 3) : from + found;
     if (found !== -1) {

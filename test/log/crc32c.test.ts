@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { crc32c, crc32cTwin } from "../../src/log/crc32c.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { rawKernel, readFrames } from "../../src/wasm/raw-kernel.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { numbered, random } from "./temporary.ts";
 
 // The kernel must be there: on every runtime that is tested it is.

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { CorruptLogError, LogError } from "../../src/errors.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { checksumHolds, readBatchHeader } from "../../src/log/format.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
 import { murmur3, NULL_KEY_HASH, PARTITION_KEY_SEED } from "../../src/wasm/hash.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { numbered, record } from "./temporary.ts";
 
 const place = { baseOffset: 2 ** 40, writerEpoch: 7, topicEpoch: 3, appendTimeUs: 1.7e15 };

@@ -3,8 +3,8 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CorruptLogError } from "../../src/errors.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { readBatches, type SegmentView, type StoredBatch } from "../../src/log/read-batches.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { numbered, random, removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 const open: number[] = [];

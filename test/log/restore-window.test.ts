@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { CorruptLogError } from "../../src/errors.ts";
 import { DeduplicationWindow, idText } from "../../src/log/deduplication-window.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import type { StoredBatch } from "../../src/log/read-batches.ts";
 import { type ReadableLog, restoreWindow } from "../../src/log/restore-window.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { record } from "./temporary.ts";
 
 const LIMITS = { maxEntries: 100_000, ttlMs: 1000 };

@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { readFully } from "../../src/log/files.ts";
-import { findLaterBatch, scanSegment } from "../../src/log/scan-segment.ts";
+import { endOfLaterBatches, scanSegment } from "../../src/log/scan-segment.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { numbered, removeTemporary, temporaryDirectory } from "./temporary.ts";
 
 const open: number[] = [];
@@ -70,18 +70,19 @@ describe("scanSegment()", () => {
   });
 });
 
-describe("findLaterBatch()", () => {
-  test("finds a good batch behind a bad one, and none behind the last", () => {
+describe("endOfLaterBatches()", () => {
+  test("finds the good batches behind a bad one, and none behind the last", () => {
     const { plan, starts } = segment();
-    expect(findLaterBatch(plan, 0, 10)).toBe(starts[1]!);
-    expect(findLaterBatch(plan, starts[1]!, 12)).toBe(starts[2]!);
-    expect(findLaterBatch(plan, starts[2]!, 14)).toBe(-1);
+    expect(endOfLaterBatches(plan, 0, 10)).toBe(16);
+    expect(endOfLaterBatches({ ...plan, size: starts[2]! }, 0, 10)).toBe(14);
+    expect(endOfLaterBatches(plan, starts[1]!, 12)).toBe(16);
+    expect(endOfLaterBatches(plan, starts[2]!, 14)).toBeUndefined();
   });
 
   test("does not count batches whose offset is not possible there", () => {
-    const { plan, starts } = segment();
-    expect(findLaterBatch(plan, 0, 14)).toBe(starts[2]!);
-    expect(findLaterBatch(plan, 0, 15)).toBe(-1);
-    expect(findLaterBatch({ ...plan, maxEpoch: 2 }, 0, 10)).toBe(-1);
+    const { plan } = segment();
+    expect(endOfLaterBatches(plan, 0, 14)).toBe(16);
+    expect(endOfLaterBatches(plan, 0, 15)).toBeUndefined();
+    expect(endOfLaterBatches({ ...plan, maxEpoch: 2 }, 0, 10)).toBeUndefined();
   });
 });

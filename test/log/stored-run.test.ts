@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import type { StoredBatch } from "../../src/log/read-batches.ts";
 import { joinRun, takeRun } from "../../src/log/stored-run.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { numbered } from "./temporary.ts";
 
 /** Batches of so many records, one behind the other in one buffer, as one read gives them. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import type { SinkRecord } from "../../src/source/source.ts";
 import type { Frames } from "../../src/wasm/frames.ts";
 import { murmur3, NULL_KEY_HASH } from "../../src/wasm/hash.ts";
 import { readFrames } from "../../src/wasm/raw-kernel.ts";
+import { encodeBatch } from "../log/encode-batch.ts";
 import { SEEDS, withSeed } from "./random.ts";
 
 /** Where the first frame of a batch begins. */

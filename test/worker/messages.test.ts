@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import type { ClientMessage } from "../../src/adapters/kafkajs/client.ts";
 import { recordViews } from "../../src/adapters/kafkajs/record-view.ts";
 import { DeserializeError } from "../../src/errors.ts";
-import { encodeBatch } from "../../src/log/encode-batch.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import { MessageView } from "../../src/message.ts";
 import { PolledBatch } from "../../src/polled-batch.ts";
@@ -13,6 +12,7 @@ import type { RecordBatch } from "../../src/source/source.ts";
 import type { Deserializer, Message } from "../../src/types.ts";
 import type { CallMessages, Region } from "../../src/worker/channel.ts";
 import { findMessage } from "../../src/worker/shared-message.ts";
+import { encodeBatch } from "../log/encode-batch.ts";
 import { SEEDS, withSeed } from "../wasm/random.ts";
 import { type BothEnds, bothEnds } from "./one-thread.ts";
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { SinkRecord } from "../source/source.ts";
-import { BatchBuffer, type BatchPlace } from "./batch-buffer.ts";
+import { BatchBuffer, type BatchPlace } from "../../src/log/batch-buffer.ts";
+import type { SinkRecord } from "../../src/source/source.ts";
 
 /**
  * Makes the bytes of one batch by itself (format.ts), checksum included. Appends go through a
