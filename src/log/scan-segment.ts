@@ -74,12 +74,9 @@ export function scanSegment(plan: ScanPlan): Scan {
   return { index, times, position, nextOffset, ...ends, problem };
 }
 
-interface Expected {
-  readonly size: number;
+interface Expected extends ScanPlan {
   readonly nextOffset: number;
   readonly epoch: number;
-  readonly maxEpoch: number;
-  readonly verifyFrom: number;
 }
 
 /** The header of the batch at `position`, or what is wrong with it. */
