@@ -1,5 +1,4 @@
 import { CopiedRecords } from "../copied-records.ts";
-import { headerList } from "../header-list.ts";
 import { MessageView } from "../message.ts";
 import { PARTITIONER_RULE, partitionKeyOf } from "../partition-key.ts";
 import { PolledBatch } from "../polled-batch.ts";
@@ -149,7 +148,6 @@ export class SegmentFilter {
   #take(records: RecordBatch, found: number, hashes: Uint32Array | null): RecordBatch {
     const { count } = records;
     if (found === count) return records;
-    if (found === 0) return noRecords(records.baseOffset);
     const indexes = this.#own.slice(0, found);
     const facts = {
       byteLength: Math.ceil((records.byteLength * found) / count),
@@ -172,18 +170,4 @@ function reduced(
   }
   const rule = `Cannot find a segment as a reducer must return an integer from 0 to ${count - 1}`;
   return { error: new RangeError(`${rule}: received ${String(value)}`), value };
-}
-
-/** What is left when all of it is foreign. */
-function noRecords(baseOffset: number): RecordBatch {
-  return {
-    count: 0,
-    baseOffset,
-    offsetDeltas: null,
-    byteLength: 0,
-    keyAt: () => null,
-    valueAt: () => null,
-    timestampAt: () => -1,
-    headersAt: () => headerList([]),
-  };
 }

@@ -1,6 +1,6 @@
+import { headerList } from "../header-list.ts";
 import { invariant } from "../invariant.ts";
 import type { MessageHeaders } from "../types.ts";
-import { headerList } from "./header-list.ts";
 import type { RecordBatch } from "./source.ts";
 
 /** Memory charged per decoded record beside its bytes (rule F2). */

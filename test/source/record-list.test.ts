@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { InvariantError } from "../../src/errors.ts";
-import { headerList } from "../../src/source/header-list.ts";
+import { headerList } from "../../src/header-list.ts";
 import { type ListedRecord, recordList } from "../../src/source/record-list.ts";
 
 const utf8 = new TextEncoder();

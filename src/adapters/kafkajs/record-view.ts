@@ -1,5 +1,5 @@
 /** A batch of kafkajs messages as headrace reads it: by index, in place. */
-import { headerList } from "../../source/header-list.ts";
+import { headerList } from "../../header-list.ts";
 import type { RecordBatch } from "../../source/source.ts";
 import type { MessageHeaders } from "../../types.ts";
 import type { ClientMessage, HeaderValue } from "./client.ts";

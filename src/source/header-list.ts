@@ -1,1 +1,0 @@
-export { headerList } from "../header-list.ts";
