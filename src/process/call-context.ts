@@ -3,7 +3,6 @@ import type { Lane } from "../lane.ts";
 import { MessageView } from "../message.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Batch, Message, MessageContext, SegmentInfo } from "../types.ts";
-import { show } from "../validate.ts";
 import type { MessagePlace, ReturnedRecord } from "../worker/host/hosted-call.ts";
 
 /** What calls need from the lease they run under. */
@@ -86,7 +85,7 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     if (message === undefined) {
       return this.lane !== null && this.markLast(this.lane, metadata);
     }
-    const { batch, index } = originOf("mark a message", message);
+    const { batch, index } = contextArguments.origin("mark a message", message, MessageView);
     return this.lease.markThrough(batch, index, this, metadata);
   }
 
@@ -140,19 +139,10 @@ export class CallContext<T = unknown> implements MessageContext<T> {
     if (this.lane !== null) this.lease.attachText(this.lastOffsetOf(this.lane), text);
   }
   async deadLetter(message: Message<T>, reason = "dead-lettered by its handler"): Promise<void> {
-    const { batch, index } = originOf("dead-letter a message", message);
+    const { batch, index } = contextArguments.origin("dead-letter a message", message, MessageView);
     if (this.lane === null) return;
     await this.lease.deadLetter(batch, index, this, reason);
   }
-}
-
-function originOf(act: string, message: object): { batch: PolledBatch; index: number } {
-  const known = typeof message === "object" && message !== null;
-  const origin = known ? MessageView.origin(message) : undefined;
-  if (origin !== undefined) return origin;
-  throw new TypeError(
-    `Cannot ${act} as it must be one that headrace handed over: received ${show(message)}`,
-  );
 }
 
 /** One call of `eachBatch` or `consume`: its own object, as handlers keep batches. */

@@ -2,7 +2,6 @@ import { contextArguments } from "../../context-arguments.ts";
 import { leaseOverError } from "../../lease-over-error.ts";
 import { checkUserText } from "../../metadata/check-user-text.ts";
 import type { Batch, Deserializer, Message, MessageContext, SegmentInfo } from "../../types.ts";
-import { show } from "../../validate.ts";
 import type { CallMessages, MessageOrigin } from "../channel.ts";
 import type { ThreadLease } from "./thread-lease.ts";
 import type { ThreadLink } from "./thread-link.ts";
@@ -95,7 +94,7 @@ export class ThreadCall<T = unknown> implements MessageContext<T>, MessageOrigin
   markAsConsumed(message?: Message<T>, metadata?: string): boolean {
     contextArguments.markText(metadata);
     if (message === undefined) return !this.#over && this.#mark(this, this.lastOffset, metadata);
-    const { call, index } = this.#originOf("mark a message", message);
+    const { call, index } = contextArguments.origin("mark a message", message, this.#host);
     return this.#mark(call, call.callMessages.offsetAt(index), metadata);
   }
 
@@ -128,7 +127,7 @@ export class ThreadCall<T = unknown> implements MessageContext<T>, MessageOrigin
   }
 
   async deadLetter(message: Message<T>, reason = "dead-lettered by its handler"): Promise<void> {
-    const { call, index } = this.#originOf("dead-letter a message", message);
+    const { call, index } = contextArguments.origin("dead-letter a message", message, this.#host);
     if (this.#over) return;
     const { id, lease, laneKey } = this;
     const offset = call.callMessages.offsetAt(index);
@@ -153,15 +152,6 @@ export class ThreadCall<T = unknown> implements MessageContext<T>, MessageOrigin
   end(): void {
     this.#over = true;
     this.callMessages.expire();
-  }
-
-  #originOf(act: string, message: object): { call: ThreadCall; index: number } {
-    const known = typeof message === "object" && message !== null;
-    const origin = known ? this.#host.origin(message) : undefined;
-    if (origin !== undefined) return origin;
-    throw new TypeError(
-      `Cannot ${act} as it must be one that headrace handed over: received ${show(message)}`,
-    );
   }
 }
 
