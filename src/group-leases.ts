@@ -22,7 +22,7 @@ import type {
 import { startOffsetOf } from "./start-offset.ts";
 
 /** Kept of a drain deadline for the last commit: what a broker with nothing else to do needs. */
-export const LAST_COMMIT_MS = 4000;
+const LAST_COMMIT_MS = 4000;
 
 /** O6: a map that does not fit never takes a partition's budget below so many messages per virtual partition. */
 const MIN_BUDGET_PER_LANE = 2;

@@ -4,10 +4,10 @@ import type { Validator } from "./validate.ts";
 const silent = (): void => {};
 
 /** Says nothing. */
-export const SILENT: Logger = { debug: silent, info: silent, warn: silent, error: silent };
+const SILENT: Logger = { debug: silent, info: silent, warn: silent, error: silent };
 
 /** The default: warnings and errors on the console. */
-export const CONSOLE: Logger = {
+const CONSOLE: Logger = {
   debug: silent,
   info: silent,
   warn: (message) => console.warn(`headrace: ${message}`),

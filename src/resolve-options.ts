@@ -35,7 +35,7 @@ export interface ResolvedOptions {
 }
 
 /** Most handler calls at once; bounds what one process may be asked for. */
-export const MAX_CONCURRENCY = 100_000;
+const MAX_CONCURRENCY = 100_000;
 /** Most threads of one consumer. */
 const MAX_WORKERS = 1024;
 

@@ -21,7 +21,7 @@ export interface ResolvedSegments {
 }
 
 /** Names the segments of a process whose options do not. */
-export const SEGMENTS_VARIABLE = "HEADRACE_SEGMENTS";
+const SEGMENTS_VARIABLE = "HEADRACE_SEGMENTS";
 const MAX_SEGMENTS = 65_536;
 const KEYS = [
   "count",

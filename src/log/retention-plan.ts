@@ -65,7 +65,7 @@ export interface RetentionPlan {
 }
 
 /** Bytes of all `.log` files. */
-export function totalBytes(partitions: readonly PartitionFacts[]): number {
+function totalBytes(partitions: readonly PartitionFacts[]): number {
   return partitions.reduce(
     (sum, { sealed, activeBytes }) =>
       sealed.reduce((bytes, { logBytes }) => bytes + logBytes, sum + activeBytes),

@@ -66,11 +66,6 @@ export class CompletedOffsets {
     return this.#count;
   }
 
-  /** How many ranges there are. O(1). */
-  get rangeCount(): number {
-    return (this.#bounds.length - this.#first) / 2;
-  }
-
   /** The offset after the highest one; 0 when there is none. O(1). */
   get end(): number {
     return this.#count === 0 ? 0 : this.#bounds[this.#bounds.length - 1]!;

@@ -42,11 +42,6 @@ export class Scheduler {
     return this.#running;
   }
 
-  /** True when calls wait for the next turn of the event loop. */
-  get yielding(): boolean {
-    return this.#burst && this.#slice.expired;
-  }
-
   add(partition: Runnable): void {
     this.#partitions.push(partition);
   }

@@ -43,7 +43,7 @@ export const ENTRY_WORDS = 4;
 /** Zero bytes before the raw bytes: see crc32c in assembly/. */
 export const BYTES_MARGIN = 1728;
 /** Bytes after the raw bytes, for the masked read of the last word. */
-export const BYTES_SLACK = 16;
+const BYTES_SLACK = 16;
 
 /** What the memory has room for. */
 export interface Capacity {

@@ -18,9 +18,9 @@ import {
 } from "./layout.ts";
 
 /** Most messages, or bins, of one call. */
-export const MAX_ROWS: number = 2 ** 22;
+const MAX_ROWS: number = 2 ** 22;
 /** Most key groups in flight and in the batch together. */
-export const MAX_KEYS: number = 2 ** 22;
+const MAX_KEYS: number = 2 ** 22;
 
 const FIRST_CAPACITY: Capacity = { rows: 256, entries: 512, bytes: 0 };
 const PAGE_BYTES = 65536;

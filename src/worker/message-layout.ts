@@ -14,8 +14,8 @@ export const RECORD_BYTES = 40;
 /** Words of a record, counted from its beginning. */
 export const KEY_WORD = 4;
 export const VALUE_WORD = 6;
-export const HEADERS_WORD = 8;
-export const NOTHING = -1;
+const HEADERS_WORD = 8;
+const NOTHING = -1;
 
 /** One message, before it is written or after it was read. */
 export interface PlainRecord {
