@@ -91,10 +91,6 @@ export class SharedChannelEnd implements ChannelEnd {
     if (this.#out.hidesMuch) this.flush();
   }
 
-  cancel(): void {
-    this.#kind = -1;
-  }
-
   flush(): void {
     const drained = this.#queue.isEmpty || this.#queue.drain();
     if (this.#out.publish()) this.#waker.wake(SLEEP_FOR_FRAMES);

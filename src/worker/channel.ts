@@ -39,9 +39,9 @@ export interface ChannelEnd {
   /**
    * Begins a frame. Its bytes are written in place where the ring has room for them.
    *
-   * One frame at a time: `commit()` or `cancel()` comes before the next `begin()`. A full ring and a frame larger than
-   * the ring are no errors: such frames wait in memory of this thread, later ones behind them, and go on by themselves
-   * as the other side makes room, oversized ones in pieces.
+   * One frame at a time: `commit()` comes before the next `begin()`. A full ring and a frame larger than the ring are
+   * no errors: such frames wait in memory of this thread, later ones behind them, and go on by themselves as the other
+   * side makes room, oversized ones in pieces.
    *
    * @param kind What the frame is, 0…65,535; up to the two sides.
    * @throws {ClosedError} After `close()` or `abandon()`, or once the other side has closed.
@@ -54,8 +54,6 @@ export interface ChannelEnd {
    * @throws {CapacityError} When more than `maxQueuedBytes` would wait; the frame is dropped.
    */
   commit(): void;
-  /** Forgets the frame that was begun. */
-  cancel(): void;
   /** Shows all committed frames to the other side, and wakes it if it sleeps: once per batch, not once per frame. */
   flush(): void;
   /**
