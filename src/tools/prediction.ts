@@ -1,7 +1,7 @@
 import { DISTRIBUTIONS, type Distribution, type FlowModel, flowModel } from "./flow-model.ts";
 
 /** Milliseconds that a message costs beside its handler, one after the other, on one thread. */
-export const OVERHEAD_MS = 0.005;
+const OVERHEAD_MS = 0.005;
 /** Messages that predictions look at. */
 const LOOKED_AT = 200_000;
 /** Of the best speed-up: a simpler distribution that reaches this much is chosen. */

@@ -1,7 +1,7 @@
 /** Skew of the customers: the n-th has a share proportional to n^-0.5, so the busiest of 500 places 2.3 % of all orders. */
-export const ORDER_SKEW = 0.5;
+const ORDER_SKEW = 0.5;
 /** Same seed, same orders. */
-export const ORDER_SEED = 7;
+const ORDER_SEED = 7;
 
 /** The demo's input: index = offset, for all orders go to one partition. */
 export interface Orders {
