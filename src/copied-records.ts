@@ -1,4 +1,6 @@
+import { copiedBytes } from "./copied-bytes.ts";
 import { headerList } from "./header-list.ts";
+import type { PlainRecord } from "./plain-record.ts";
 import type { RecordBatch } from "./source/source.ts";
 import type { MessageHeaders } from "./types.ts";
 
@@ -41,31 +43,22 @@ export class CopiedRecords implements RecordBatch {
 
 /** A batch of one record, with bytes of its own. */
 export function copyOfOne(records: RecordBatch, index: number): RecordBatch {
-  const copy = (bytes: Uint8Array | null): Uint8Array | null => {
-    if (bytes === null) return null;
-    // slice() of a Buffer is a view; of() of the same class keeps `Buffer`s `Buffer`s.
-    const own = bytes.constructor as unknown as { from(bytes: Uint8Array): Uint8Array };
-    return own.from(bytes);
-  };
-  const key = copy(records.keyAt(index));
-  const value = copy(records.valueAt(index));
-  const timestamp = records.timestampAt(index);
-  const pairs = records
-    .headersAt(index)
-    .entries()
-    .map(([name, bytes]) => [name, copy(bytes)!] as const);
-  const offset = records.baseOffset + (records.offsetDeltas?.[index] ?? index);
-  return oneRecord({ offset, timestamp, key, value, headers: pairs });
+  const key = records.keyAt(index);
+  const value = records.valueAt(index);
+  return oneRecord({
+    offset: records.baseOffset + (records.offsetDeltas?.[index] ?? index),
+    timestamp: records.timestampAt(index),
+    key: key && copiedBytes(key),
+    value: value && copiedBytes(value),
+    headers: records
+      .headersAt(index)
+      .entries()
+      .map(([name, bytes]) => [name, copiedBytes(bytes)]),
+  });
 }
 
 /** A batch of one record; its memory is charged elsewhere. */
-export function oneRecord(record: {
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
-}): RecordBatch {
+export function oneRecord(record: PlainRecord): RecordBatch {
   const { offset, timestamp, key, value } = record;
   const headers = headerList(record.headers);
   return {

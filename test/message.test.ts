@@ -1,15 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { DeserializeError } from "../src/errors.ts";
 import { MessageView } from "../src/message.ts";
+import type { PlainRecord } from "../src/plain-record.ts";
 import { PolledBatch } from "../src/polled-batch.ts";
-import { type ListedRecord, recordList } from "../src/source/record-list.ts";
+import { recordList } from "../src/source/record-list.ts";
 import type { Deserializer, Message } from "../src/types.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const lease = { topic: "orders", partition: 3 };
 
 function messageOf(
-  record: Partial<ListedRecord>,
+  record: Partial<PlainRecord>,
   deserializer: Deserializer<unknown> | null = null,
 ): Message {
   const all = { offset: 70, timestamp: 5, key: null, value: null, headers: [], ...record };

@@ -1,29 +1,20 @@
 import { headerList } from "../header-list.ts";
 import { invariant } from "../invariant.ts";
+import type { PlainRecord } from "../plain-record.ts";
 import type { MessageHeaders } from "../types.ts";
 import type { RecordBatch } from "./source.ts";
 
 /** Memory charged per decoded record beside its bytes (rule F2). */
 const OVERHEAD_BYTES_PER_RECORD = 512;
 
-/** One record as a plain object. */
-export interface ListedRecord {
-  readonly offset: number;
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
-}
-
 class RecordList implements RecordBatch {
-  readonly #records: readonly ListedRecord[];
+  readonly #records: readonly PlainRecord[];
   readonly count: number;
   readonly baseOffset: number;
   readonly offsetDeltas: Uint32Array | null;
   readonly byteLength: number;
 
-  constructor(records: readonly ListedRecord[]) {
+  constructor(records: readonly PlainRecord[]) {
     const first = records[0];
     const last = records[records.length - 1];
     invariant(first !== undefined && last !== undefined, "a record list has a record");
@@ -53,14 +44,14 @@ class RecordList implements RecordBatch {
     return headerList(this.#at(index).headers);
   }
 
-  #at(index: number): ListedRecord {
+  #at(index: number): PlainRecord {
     const record = this.#records[index];
     invariant(record !== undefined, `a record index lies in [0, ${this.count})`);
     return record;
   }
 }
 
-function recordBytes(record: ListedRecord): number {
+function recordBytes(record: PlainRecord): number {
   let bytes = OVERHEAD_BYTES_PER_RECORD;
   bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
   for (const [name, value] of record.headers) bytes += name.length + value.length;
@@ -73,6 +64,6 @@ function recordBytes(record: ListedRecord): number {
  * @param records At least one, offsets ascending, all within 2³² of the first.
  * @throws {InvariantError} When there is none, or an index is out of range.
  */
-export function recordList(records: readonly ListedRecord[]): RecordBatch {
+export function recordList(records: readonly PlainRecord[]): RecordBatch {
   return new RecordList(records);
 }

@@ -1,5 +1,5 @@
 import type { HeadraceError } from "../errors.ts";
-import type { ListedRecord } from "./record-list.ts";
+import type { PlainRecord } from "../plain-record.ts";
 import type { AssignedLease, Lease, SourceBatch, SourceListener } from "./source.ts";
 
 /**
@@ -12,7 +12,7 @@ export class RecordingListener implements SourceListener {
   /** Every assignment ever heard of. */
   readonly assignments: AssignedLease[] = [];
   /** Every batch, copied out. */
-  readonly batches: { readonly lease: Lease; readonly records: readonly ListedRecord[] }[] = [];
+  readonly batches: { readonly lease: Lease; readonly records: readonly PlainRecord[] }[] = [];
   /** Leases whose drain was asked for, and those that ended after it, were kept or lost. */
   readonly revoked: Lease[] = [];
   readonly ended: Lease[] = [];
@@ -95,7 +95,7 @@ export class RecordingListener implements SourceListener {
   }
 
   /** Records of a partition in the order of their delivery, from the `from`-th batch on. */
-  recordsOf(partition: number, from = 0): readonly ListedRecord[] {
+  recordsOf(partition: number, from = 0): readonly PlainRecord[] {
     const batches = this.batches.slice(from).filter((one) => one.lease.partition === partition);
     return batches.flatMap((one) => one.records);
   }
@@ -117,7 +117,7 @@ export class RecordingListener implements SourceListener {
     }
   }
 
-  #check(batch: SourceBatch, records: readonly ListedRecord[]): void {
+  #check(batch: SourceBatch, records: readonly PlainRecord[]): void {
     const { lease, nextOffset, highWatermark } = batch;
     let position = this.#positions.get(lease);
     if (position === undefined || !this.leases.includes(lease)) {
@@ -137,7 +137,7 @@ export class RecordingListener implements SourceListener {
 }
 
 /** Bytes are copied: a source may use its memory again. */
-function copyOut({ records }: SourceBatch): readonly ListedRecord[] {
+function copyOut({ records }: SourceBatch): readonly PlainRecord[] {
   return Array.from({ length: records.count }, (_, i) => ({
     offset: records.baseOffset + (records.offsetDeltas?.[i] ?? i),
     timestamp: records.timestampAt(i),

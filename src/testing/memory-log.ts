@@ -1,6 +1,6 @@
 /** The topics of a memory source: records in arrays, nothing of groups. */
 import { SourceError } from "../errors.ts";
-import type { ListedRecord } from "../source/record-list.ts";
+import type { PlainRecord } from "../plain-record.ts";
 import { Validator } from "../validate.ts";
 
 const check = new Validator("use a memory source");
@@ -23,14 +23,14 @@ export interface MemoryRecordInput {
   readonly offset?: number;
 }
 
-interface StoredRecord extends ListedRecord {
+interface StoredRecord extends PlainRecord {
   /** Which append brought it. */
   readonly appendId: number;
 }
 
 /** What one read of a partition gives. */
 export interface MemoryRead {
-  readonly records: readonly ListedRecord[];
+  readonly records: readonly PlainRecord[];
   /** Where the next read begins: the next record, or the end of the log. */
   readonly nextOffset: number;
 }
@@ -105,7 +105,7 @@ export class MemoryPartition {
   }
 
   /** All records that are readable. */
-  all(): readonly ListedRecord[] {
+  all(): readonly PlainRecord[] {
     return this.#records;
   }
 
@@ -162,7 +162,7 @@ export class MemoryLog {
   }
 }
 
-function toRecord(input: MemoryRecordInput, offset: number): ListedRecord {
+function toRecord(input: MemoryRecordInput, offset: number): PlainRecord {
   return {
     offset,
     timestamp: input.timestamp ?? FIRST_TIMESTAMP_MS + offset,
@@ -172,7 +172,7 @@ function toRecord(input: MemoryRecordInput, offset: number): ListedRecord {
   };
 }
 
-function toHeaders(headers: NonNullable<MemoryRecordInput["headers"]>): ListedRecord["headers"] {
+function toHeaders(headers: NonNullable<MemoryRecordInput["headers"]>): PlainRecord["headers"] {
   const pairs: [string, Uint8Array][] = [];
   const list = Array.isArray(headers) ? headers : Object.entries(headers);
   for (const [name, value] of list as [string, unknown][]) {

@@ -1,6 +1,6 @@
 /** An in-memory broker under a test's control: topics, groups with members, commits. */
 import type { HeadraceError } from "../errors.ts";
-import type { ListedRecord } from "../source/record-list.ts";
+import type { PlainRecord } from "../plain-record.ts";
 import type { CommittedOffset, Lease, SourceFactory } from "../source/source.ts";
 import type { TopicPartition } from "../types.ts";
 import { Validator } from "../validate.ts";
@@ -63,7 +63,7 @@ export interface MemorySource {
   /** Drops records below `logStart`, as retention does. */
   trim(topic: string, partition: number, logStart: number): void;
   /** Records that are in the log. */
-  records(topic: string, partition: number): readonly ListedRecord[];
+  records(topic: string, partition: number): readonly PlainRecord[];
   /** Hands over one pending batch per owner, at once. @returns The number of records, or -1 when there was nothing. */
   step(topic: string, partition: number, how?: StepOptions): number;
   /** Gives partitions to a member; default: the first that runs. Settles when its consumer has chosen its offsets. */
@@ -159,7 +159,7 @@ class MemoryBroker implements MemorySource {
     this.#log.partition(topic, partition).trim(logStart);
   }
 
-  records(topic: string, partition: number): readonly ListedRecord[] {
+  records(topic: string, partition: number): readonly PlainRecord[] {
     return [...this.#log.partition(topic, partition).all()];
   }
 

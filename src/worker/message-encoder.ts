@@ -1,9 +1,10 @@
+import type { PlainRecord } from "../plain-record.ts";
 import type { PolledBatch } from "../polled-batch.ts";
 import type { Arena } from "./arena.ts";
 import type { MessageEncoder, Region } from "./channel.ts";
 import type { FrameMemory } from "./frame-memory.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { type PlainRecord, RecordWriter, recordBytes } from "./message-layout.ts";
+import { RecordWriter, recordBytes } from "./message-layout.ts";
 
 /** In place of a position in the arena: the messages are in the frame itself. */
 export const IN_FRAME = 0xffffffff;

@@ -7,6 +7,7 @@
  * of the call's memory, each with its length, −1 for null or none. Headers are their count, then the length of each name,
  * its UTF-8 bytes, the length of the value and its bytes, all lengths 4 bytes at multiples of 4.
  */
+import type { PlainRecord } from "../plain-record.ts";
 import type { FrameMemory } from "./frame-memory.ts";
 
 export const RECORD_BYTES = 40;
@@ -16,15 +17,6 @@ export const KEY_WORD = 4;
 export const VALUE_WORD = 6;
 const HEADERS_WORD = 8;
 const NOTHING = -1;
-
-/** One message, before it is written or after it was read. */
-export interface PlainRecord {
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
-}
 
 const encoder: TextEncoder = new TextEncoder();
 const MAX_BYTES_PER_UNIT = 3;

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { InvariantError } from "../../src/errors.ts";
 import { headerList } from "../../src/header-list.ts";
-import { type ListedRecord, recordList } from "../../src/source/record-list.ts";
+import type { PlainRecord } from "../../src/plain-record.ts";
+import { recordList } from "../../src/source/record-list.ts";
 
 const utf8 = new TextEncoder();
-const record = (offset: number, more: Partial<ListedRecord> = {}): ListedRecord => {
+const record = (offset: number, more: Partial<PlainRecord> = {}): PlainRecord => {
   return { offset, timestamp: 0, key: null, value: null, headers: [], ...more };
 };
 

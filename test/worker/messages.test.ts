@@ -6,8 +6,9 @@ import { recordViews } from "../../src/adapters/kafkajs/record-view.ts";
 import { DeserializeError } from "../../src/errors.ts";
 import { RawRecords } from "../../src/log/raw-records.ts";
 import { MessageView } from "../../src/message.ts";
+import type { PlainRecord } from "../../src/plain-record.ts";
 import { PolledBatch } from "../../src/polled-batch.ts";
-import { type ListedRecord, recordList } from "../../src/source/record-list.ts";
+import { recordList } from "../../src/source/record-list.ts";
 import type { RecordBatch } from "../../src/source/source.ts";
 import type { Deserializer, Message } from "../../src/types.ts";
 import type { CallMessages, Region } from "../../src/worker/channel.ts";
@@ -61,7 +62,7 @@ function said(message: Message) {
   return { ...of, key: bytes(key), value: bytes(value), payload: bytes(payload as Uint8Array) };
 }
 
-function randomRecords(random: () => number, count: number): ListedRecord[] {
+function randomRecords(random: () => number, count: number): PlainRecord[] {
   const any = (most: number) => Math.floor(random() * most);
   const pool = Buffer.from(Array.from({ length: 4000 }, () => any(256)));
   const bytes = () => {
@@ -78,7 +79,7 @@ function randomRecords(random: () => number, count: number): ListedRecord[] {
   }));
 }
 
-const sources: Readonly<Record<string, (records: readonly ListedRecord[]) => RecordBatch>> = {
+const sources: Readonly<Record<string, (records: readonly PlainRecord[]) => RecordBatch>> = {
   "a record list": recordList,
   "the embedded log": (records) => {
     const sinkRecords = records.map((record) => ({ ...record, id: null }));
@@ -133,7 +134,7 @@ describe("W2: a worker reads what the polling thread has", () => {
 
 describe("messages of a call", () => {
   const text = (value: string | null) => (value === null ? null : Buffer.from(value));
-  const record = (offset: number, value: string | null, key = "k"): ListedRecord => ({
+  const record = (offset: number, value: string | null, key = "k"): PlainRecord => ({
     offset,
     timestamp: 5,
     key: text(key),

@@ -1,14 +1,10 @@
 import type { WorkerError } from "../../errors.ts";
+import type { PlainRecord } from "../../plain-record.ts";
 import type { PolledBatch } from "../../polled-batch.ts";
 import type { SegmentInfo } from "../../types.ts";
 
 /** A message that a thread sends back whole: the polling thread has it no more. */
-export interface ReturnedRecord {
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
-}
+export type ReturnedRecord = Omit<PlainRecord, "offset">;
 
 /** Where a message is, as a thread names it. */
 export interface MessagePlace {

@@ -1,3 +1,4 @@
+import { copiedBytes } from "../../copied-bytes.ts";
 import { FencedError, type WorkerError } from "../../errors.ts";
 import type { Hook } from "../../instances.ts";
 import { invariant } from "../../invariant.ts";
@@ -372,20 +373,14 @@ function lossOf({ code }: WorkerError, waited: boolean, ran: number): Loss {
 
 function readRecord(frame: FrameReader): ReturnedRecord {
   const timestamp = frame.f64();
-  const bytes = (): Uint8Array | null => (frame.u32() === 0 ? null : copyOf(frame.bytes()));
+  const bytes = (): Uint8Array | null => (frame.u32() === 0 ? null : copiedBytes(frame.bytes()));
   const key = bytes();
   const value = bytes();
   const headers = Array.from(
     { length: frame.u32() },
-    () => [frame.text(), copyOf(frame.bytes())] as const,
+    () => [frame.text(), copiedBytes(frame.bytes())] as const,
   );
   return { timestamp, key, value, headers };
-}
-
-/** A `Buffer` stays one, and its bytes outlive the frame. */
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const own = bytes.constructor as unknown as { from(bytes: Uint8Array): Uint8Array };
-  return own.from(bytes);
 }
 
 function leaseOver(act: string): FencedError {
