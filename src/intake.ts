@@ -66,24 +66,24 @@ export class Intake {
     this.#waiting.push(batch);
     this.waitingMessages += batch.count;
     if (this.#events.has("polled")) this.#events.emit("polled", batch.range());
-    this.admit();
+    this.admit(batch.polledAtMs);
   }
 
   /** Moves batches into lanes, as far as an ordered run lets them. */
-  admit(): void {
+  admit(nowMs: number): void {
     for (;;) {
       const batch = this.#waiting[0];
       if (batch === undefined) return;
       if (this.#orderedRun && this.#lanes.length > 0) return;
       this.#orderedRun = false;
-      if (!batch.ordered && this.#distribute(batch)) continue;
+      if (!batch.ordered && this.#distribute(batch, nowMs)) continue;
       batch.ordered = true;
       if (this.#lanes.length > 0) return;
       this.#orderedRun = true;
       this.#leaveWaiting();
       batch.order = Uint32Array.from({ length: batch.count }, (_, index) => index);
       batch.deserializer = this.#deserializer;
-      this.#lanes.addOrdered(batch);
+      this.#lanes.addOrdered(batch, nowMs);
     }
   }
 
@@ -93,7 +93,7 @@ export class Intake {
   }
 
   /** @returns false when the batch must be handled as one ordered run. */
-  #distribute(batch: PolledBatch): boolean {
+  #distribute(batch: PolledBatch, nowMs: number): boolean {
     const placement = this.#place(batch);
     if (placement === null) return false;
     this.#watchKeys(batch);
@@ -104,7 +104,7 @@ export class Intake {
     }
     this.#leaveWaiting();
     batch.deserializer = this.#deserializer;
-    this.#lanes.add(batch, placement);
+    this.#lanes.add(batch, placement, nowMs);
     if (this.#events.has("distributed")) {
       this.#events.emit("distributed", { ...batch.range(), lanes: placement.groupCount });
     }

@@ -40,8 +40,6 @@ export class Lane {
   retryLength = 0;
   /** Failures that these share: 1, or 0 when their call was abandoned (E9). */
   retryFailures = 0;
-  /** Monotonic time at which the oldest message came, where `maxWaitMs` counts. */
-  filledSinceMs = 0;
 
   #batch: PolledBatch | null = null;
   #position = 0;

@@ -101,7 +101,8 @@ export class Pipeline implements Runnable, RecoveryHost {
       { maxPartitions, perKey, maxMessages, maxWaitMs: handler.ofBatches ? maxWaitMs : 0 },
       this.holds.keys,
     );
-    this.#filling = new Filling(this.lanes, this.#timers, maxWaitMs, () => host.scheduler.turn());
+    const time = { clock, timers: this.#timers };
+    this.#filling = new Filling(this.lanes, time, maxWaitMs, () => this.turn());
     this.#batches = new LiveBatches(this);
     this.intake = new Intake(topic, handler.deserializer, this.lanes, host);
     this.marking = new Marking(this.tracker, this.intake, topic.manual, (results) =>
@@ -261,7 +262,9 @@ export class Pipeline implements Runnable, RecoveryHost {
 
   /** A lane waited for a worker thread. */
   unpark(lane: Lane): void {
-    if (this.state !== "ended") this.lanes.unpark(lane, this.#clock.now());
+    if (this.state === "ended") return;
+    this.lanes.unpark(lane, this.#clock.now());
+    this.#watchFilling();
   }
 
   /** The calls of a lane are over, for now. */
@@ -293,6 +296,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     else this.turnSoon();
   }
   turn(): void {
+    this.#watchFilling();
     this.#host.scheduler.turn();
   }
   /** After a turn that is running: it does not see what was changed behind it. */
@@ -310,7 +314,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.marking.apply();
     const waits = this.intake.waitingMessages > 0 && this.lanes.length === 0;
     if (waits && this.state !== "ended") {
-      this.intake.admit();
+      this.intake.admit(this.#clock.now());
       this.#watchFilling();
       this.turnSoon();
     }

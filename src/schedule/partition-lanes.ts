@@ -49,6 +49,8 @@ export class PartitionLanes {
   running = 0;
   /** Lanes that wait for a retry. */
   waiting = 0;
+  /** No message of a filling lane came before this monotonic time. */
+  fillingSinceMs: number = Number.POSITIVE_INFINITY;
   /** One call at a time, in offset order: no call waits to be filled. */
   collapsed = false;
 
@@ -102,18 +104,21 @@ export class PartitionLanes {
   }
 
   /** Queues a distributed batch. */
-  add(batch: PolledBatch, runs: LaneRuns): void {
+  add(batch: PolledBatch, runs: LaneRuns, nowMs: number): void {
     this.length += batch.count;
     for (let group = 0; group < runs.groupCount; group++) {
       const lane = this.#laneOf(runs.lanes[group]!);
-      this.#append(lane, batch, runs.starts[group]!, runs.starts[group + 1]!);
+      const wasEmpty = lane.length === 0;
+      lane.add(batch, runs.starts[group]!, runs.starts[group + 1]!);
+      this.#added(lane, wasEmpty, nowMs);
     }
   }
 
   /** Queues a batch as one ordered run; every other lane is empty. */
-  addOrdered(batch: PolledBatch): void {
+  addOrdered(batch: PolledBatch, nowMs: number): void {
     this.length += batch.count;
-    this.#append(this.#orderedLane, batch, 0, batch.count);
+    this.#orderedLane.add(batch, 0, batch.count);
+    this.#added(this.#orderedLane, true, nowMs);
   }
 
   /** The ready lane whose first message is the oldest, now running. */
@@ -209,10 +214,21 @@ export class PartitionLanes {
     return length;
   }
 
-  /** Lanes that were filling their call start now (F3: end of the log, budget, pause, drain). */
-  startFilling(lanes: Iterable<Lane> = [...this.#filling]): void {
-    for (const lane of lanes) {
-      if (this.#filling.delete(lane)) this.#ready.push(lane);
+  /**
+   * Lanes that were filling their call start now (F3: end of the log, budget, pause, drain).
+   *
+   * @param polledUntilMs Only those whose oldest message came by then.
+   */
+  startFilling(polledUntilMs: number = Number.POSITIVE_INFINITY): void {
+    this.fillingSinceMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#filling) {
+      const { polledAtMs } = lane.batch;
+      if (polledAtMs > polledUntilMs) {
+        this.fillingSinceMs = Math.min(this.fillingSinceMs, polledAtMs);
+        continue;
+      }
+      this.#filling.delete(lane);
+      this.#ready.push(lane);
     }
   }
 
@@ -232,16 +248,13 @@ export class PartitionLanes {
     return this.#lanes[id]!;
   }
 
-  #append(lane: Lane, batch: PolledBatch, start: number, end: number): void {
-    const wasEmpty = lane.length === 0;
-    lane.add(batch, start, end);
+  #added(lane: Lane, wasEmpty: boolean, nowMs: number): void {
     if (wasEmpty) {
       // The lane belonged to another key, whose failures do not count here (Q5).
       if (this.#perKey) lane.failuresInScope = 0;
-      if (this.#rules.maxWaitMs > 0) lane.filledSinceMs = batch.polledAtMs;
-      this.#makeReady(lane, batch.polledAtMs);
-    } else if (this.#filling.has(lane) && lane.length >= this.#rules.maxMessages) {
-      this.startFilling([lane]);
+      this.#makeReady(lane, nowMs);
+    } else if (lane.length >= this.#rules.maxMessages && this.#filling.delete(lane)) {
+      this.#ready.push(lane);
     }
   }
 
@@ -252,8 +265,11 @@ export class PartitionLanes {
     }
     const { maxMessages, maxWaitMs } = this.#rules;
     if (maxWaitMs > 0 && !this.collapsed && lane.length < maxMessages && lane.retryLength === 0) {
-      if (nowMs - lane.filledSinceMs < maxWaitMs) {
+      // The oldest message counts, wherever it has waited until now (F3).
+      const { polledAtMs } = lane.batch;
+      if (nowMs - polledAtMs < maxWaitMs) {
         this.#filling.add(lane);
+        this.fillingSinceMs = Math.min(this.fillingSinceMs, polledAtMs);
         return;
       }
     }

@@ -56,13 +56,13 @@ function stuckMessage(
       ? first
       : undefined;
   }
-  // What a lane gives free, by a call or by the end of a back-off, may be held back to fill a call (F3).
+  // What a lane gives free, by a call or by the end of a back-off, may be held back until it is old enough (F3).
   const freeMs = Math.max(
     period.endedMs,
     ...[...period.waits.values()].filter((ms) => ms <= nowMs),
   );
   const queued = left.filter(
-    (one) => one.state === "queued" && Math.max(one.deliveredMs, freeMs) + rules.maxWaitMs <= nowMs,
+    (one) => one.state === "queued" && Math.max(one.deliveredMs + rules.maxWaitMs, freeMs) <= nowMs,
   );
   // Whatever the distribution: with nothing to wait for, something must run.
   if (calls.length + waits.length + letters.length === 0) return queued[0];

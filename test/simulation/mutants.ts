@@ -210,7 +210,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "F3: a call is held back for ever",
     file: "schedule/filling.ts",
-    from: "this.#timers.set(this.#maxWaitMs, () => {",
+    from: "this.#timers.set(Math.max(0, this.#maxWaitMs - elapsedMs), () => {",
     to: "this.#timers.set(3_600_000, () => {",
   },
 ];
