@@ -65,6 +65,8 @@ export function partitionStats({ pipeline, position, member }: LeaseRecord): Par
   const inFlight = pipeline.processor.pendingMessages;
   const { until } = pipeline.recovery.collapse;
   const from = position.stored ?? tracker.committable;
+  // A hole at the end was passed after the fetch that said where the end was.
+  const knownEnd = Math.max(highWatermark, tracker.nextOffset);
   return {
     ...placeOf(lease, member),
     queued: pipeline.unfinished - inFlight,
@@ -72,7 +74,7 @@ export function partitionStats({ pipeline, position, member }: LeaseRecord): Par
     unacknowledged: pipeline.marking.unacknowledged,
     committed: position.stored,
     committable: tracker.committable,
-    lag: highWatermark < 0 ? null : Math.max(0, highWatermark - from),
+    lag: highWatermark < 0 ? null : Math.max(0, knownEnd - from),
     mapSize: position.map.completed === 0 ? 0 : position.map.text.length,
     mapTruncated: position.map.truncated,
     collapsedUntil: until < 0 ? null : until,

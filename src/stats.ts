@@ -25,7 +25,12 @@ export interface PartitionStats extends StatsPlace {
   /** Last stored offset, or null. */
   readonly committed: number | null;
   readonly committable: number;
-  /** High watermark − committed offset; null when the client does not say. */
+  /**
+   * High watermark − committed offset; null when the client does not say.
+   *
+   * The high watermark is that of the last fetch: while the partition is paused, or held back by its budget, nothing is
+   * fetched, and what is written meanwhile is not counted yet.
+   */
   readonly lag: number | null;
   /** UTF-16 units of the metadata of the last stored commit, if a completed map is in it. */
   readonly mapSize: number;

@@ -177,6 +177,34 @@ describe("explain()", () => {
 });
 
 describe("stats()", () => {
+  test("lag counts all up to what was polled, a hole at the end of the log too, and goes on from there in a pause", async () => {
+    const calls = new Calls();
+    const options = {
+      topic: { eachMessage: calls.eachMessage },
+      memory: { deliverMode: "manual" as const },
+    };
+    await withRig(options, async ({ consumer, memory, pass }) => {
+      const lag = (): unknown => consumer.stats().partitions[0]?.lag;
+      memory.deliver(TOPIC, 0, [{ key: "a" }]);
+      memory.step(TOPIC, 0);
+      expect(lag()).toBe(1);
+      memory.skip(TOPIC, 0, 3);
+      expect(memory.step(TOPIC, 0)).toBe(0);
+      expect(lag()).toBe(4);
+      consumer.pause();
+      // Not asked for in a pause: not known.
+      memory.deliver(TOPIC, 0, [{ key: "a" }]);
+      expect(lag()).toBe(4);
+      calls.finishAll();
+      await pass(5000);
+      expect(lag()).toBe(0);
+      consumer.resume();
+      memory.step(TOPIC, 0);
+      expect(lag()).toBe(1);
+      calls.finishAll();
+    });
+  });
+
   test("counts of a partition: queued, in flight, lanes, busiest lane, committed, lag", async () => {
     const calls = new Calls();
     const topic = { eachMessage: calls.eachMessage, ...PER_KEY };
