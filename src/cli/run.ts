@@ -10,6 +10,7 @@ import { EXIT_FAILED, orUsageError } from "./command-error.ts";
 import { type Io, signalExitCode } from "./io.ts";
 import { openSource } from "./open-source.ts";
 import { given } from "./option-values.ts";
+import { isFinal } from "./run/is-final.ts";
 import { type LoadedHandler, loadHandler, moduleUrl } from "./run/load-handler.ts";
 import {
   memberArguments,
@@ -55,7 +56,15 @@ export const runMember: Command = {
   name: "run-member",
   act: "run",
   hidden: true,
-  run: (args, io) => runHere(args, readRunOptions(args), io, new ReportScreen(io)),
+  async run(args, io) {
+    const screen = new ReportScreen(io);
+    try {
+      return await runHere(args, readRunOptions(args), io, screen);
+    } catch (error) {
+      if (isFinal(error)) screen.report({ kind: "final" });
+      throw error;
+    }
+  },
 };
 
 /** @param member Where a process of several reports; null: it runs by itself. */

@@ -69,6 +69,27 @@ describe("headrace run --processes", () => {
   );
 
   test(
+    "a process that ends with an error that would come again ends the command",
+    async () => {
+      // Dies once while the topic is there; the process that follows finds none.
+      const text = `
+        import { rmSync } from "node:fs";
+        export async function eachMessage({ offset }) {
+          if (offset !== 50) return;
+          rmSync(file("log/topics/1-${ORDERS}"), { recursive: true });
+          process.kill(process.pid, "SIGKILL");
+        }`;
+      const io = fakeIo({ cwd: directory });
+      expect(await main(runArguments(text, "--processes", "1"), io)).toBe(1);
+      expect(io.output.err).toContain("[1] was ended by SIGKILL; starts again in 250 ms\n");
+      const log = join(directory, "log");
+      const error = `headrace: Cannot run as topic ${ORDERS} must exist at ${log}: received no such topic`;
+      expect(io.output.err.split("\n").filter((line) => line.includes("Cannot"))).toEqual([error]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "SIGTERM is passed on: the running call ends, is committed, and the exit code is 0",
     async () => {
       const text = `

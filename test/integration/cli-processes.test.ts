@@ -79,4 +79,54 @@ describe.skipIf(bootstrap === "")("headrace run --processes on a broker", () => 
     },
     TIMEOUT_MS,
   );
+
+  test(
+    "one of the processes meets an error that would come again: the others drain, the command ends",
+    async () => {
+      // Calls wait for a drain. The owner of partition 1 dies once the other one has begun too, and leaves a module
+      // behind that is no handler.
+      const handler = `
+        import { appendFileSync, readdirSync, writeFileSync } from "node:fs";
+        import process from "node:process";
+        const at = (name) => ${JSON.stringify(`${directory}/`)} + name;
+        const begun = () => readdirSync(at("")).filter((name) => name.startsWith("started-")).length;
+        export async function eachMessage({ partition, offset }, context) {
+          appendFileSync(at("started-" + process.pid), partition + " " + offset + "\\n");
+          while (offset >= 50 && !context.draining) {
+            if (partition === 1 && begun() === ${PROCESSES}) {
+              writeFileSync(at("handler.mjs"), "export const nothing = 1;");
+              writeFileSync(at("killed"), String(process.pid));
+              process.kill(process.pid, "SIGKILL");
+            }
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }
+          appendFileSync(at("ended-" + process.pid), partition + " " + offset + "\\n");
+        }`;
+      writeFileSync(join(directory, "handler.mjs"), handler);
+      const io = fakeIo({ cwd: directory });
+      const code = await main(
+        [
+          ...["run", "handler.mjs", "--brokers", bootstrap, "--topic", topic],
+          ...["--group", `${topic}-final`, "--from-beginning", "--concurrency", "20"],
+          ...["--processes", String(PROCESSES), "--session-timeout-ms", String(SESSION_MS)],
+        ],
+        io,
+      );
+      expect([code, io.exits]).toEqual([2, []]);
+      const errors = io.output.err.split("\n").filter((line) => line.includes("Cannot"));
+      expect(errors).toEqual([
+        expect.stringMatching(/^headrace: Cannot run as .*handler.mjs must export exactly one of/),
+      ]);
+      const killed = readFileSync(join(directory, "killed"), "utf8");
+      const files = readdirSync(directory).filter((name) => name.startsWith("started-"));
+      const others = files.filter((name) => name !== `started-${killed}`);
+      expect(others.length).toBe(PROCESSES - 1);
+      for (const name of others) {
+        const lines = (file: string): string[] =>
+          readFileSync(join(directory, file), "utf8").trimEnd().split("\n").sort();
+        expect(lines(name.replace("started", "ended"))).toEqual(lines(name));
+      }
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -4,10 +4,10 @@ import type { RunResult } from "./run-report.ts";
 
 /**
  * `loaded`: options, module and topic are right, as far as can be told before it joins. `started`: it has joined.
- * `result`: it has drained and committed, and ends.
+ * `result`: it has drained and committed, and ends. `final`: it ends with an error that would come again.
  */
 export type MemberReport =
-  | { readonly kind: "loaded" | "started" }
+  | { readonly kind: "loaded" | "started" | "final" }
   | { readonly kind: "figures"; readonly figures: RunFigures }
   | { readonly kind: "result"; readonly result: RunResult };
 

@@ -43,8 +43,10 @@ class Slot {
   started = false;
   figures: RunFigures = NO_FIGURES;
   result: RunResult | null = null;
-  /** The error that it ended with, before any process had joined. */
+  /** The error that it ended with. */
   error: string | null = null;
+  /** That error would come again. */
+  final = false;
   /** It died, or was killed, before it had drained. */
   lost = false;
 
@@ -57,7 +59,7 @@ class Slot {
  * The members of a group, each in a process of its own, for as long as nobody stops them.
  *
  * The first one is started alone until it has found its module and its topic: a wrong call is told once. As long as
- * none has joined, the first that ends with an error ends the whole.
+ * none has joined, the first that ends with an error ends the whole. Later one does whose error would come again.
  */
 export class Processes {
   restarts = 0;
@@ -90,7 +92,8 @@ export class Processes {
       await Promise.race([loaded, kept]);
       await Promise.all([kept, ...others.map((slot) => this.#keep(slot))]);
     } catch (error) {
-      this.kill();
+      if (this.#anyStarted) this.stop("SIGTERM");
+      else this.kill();
       await Promise.all(this.#slots.map((slot) => slot.process?.ended));
       throw error;
     } finally {
@@ -102,6 +105,7 @@ export class Processes {
   stop(signal: StopSignal): void {
     this.#stop.abort();
     for (const { process } of this.#slots) process?.send(signal);
+    clearTimeout(this.#deadline);
     this.#deadline = setTimeout(
       () => this.kill(),
       (this.#options.drainTimeoutMs ?? DEFAULT_DRAIN_MS) + CLOSE_MS,
@@ -146,7 +150,7 @@ export class Processes {
         if (slot.lost && !this.#killed) this.#say(slot, `${howItEnded(end)} before it had drained`);
         return;
       }
-      if (!this.#anyStarted) throw this.#startError(slot, end);
+      if (!this.#anyStarted || slot.final) throw this.#startError(slot, end);
       const delayMs = this.#backOff(slot);
       this.#say(slot, `${howItEnded(end)}; starts again in ${duration(delayMs)}`);
       await abortableWait(delayMs, signal);
@@ -158,6 +162,7 @@ export class Processes {
   async #live(slot: Slot): Promise<MemberEnd> {
     slot.started = false;
     slot.result = null;
+    slot.error = null;
     slot.startedAt = performance.now();
     slot.process = new MemberProcess(this.#options.args, {
       report: (report) => this.#report(slot, report),
@@ -177,6 +182,7 @@ export class Processes {
     if (report.kind === "figures") slot.figures = report.figures;
     if (report.kind === "result") slot.result = report.result;
     if (report.kind === "loaded") this.#firstLoaded();
+    if (report.kind === "final") slot.final = true;
     if (report.kind !== "started") return;
     slot.started = true;
     this.#anyStarted = true;
@@ -185,7 +191,7 @@ export class Processes {
   #line(slot: Slot, text: string): void {
     // It may be the error that all of them have; then it is told once, as the command's own.
     if (text.startsWith(ERROR_PREFIX)) slot.error = text.slice(ERROR_PREFIX.length);
-    if (text.startsWith(ERROR_PREFIX) && !this.#anyStarted) return;
+    if (text.startsWith(ERROR_PREFIX) && (!this.#anyStarted || slot.final)) return;
     this.#say(slot, text);
   }
 

@@ -28,7 +28,7 @@ export interface RunProcessesOptions extends ProcessesOptions {
  * Runs the members of a group in processes of their own, with one status line for all.
  *
  * @returns The exit code: 0 when all have drained, and stored what they did.
- * @throws {CommandError} When the first process cannot start.
+ * @throws {CommandError} When the first process cannot start, or one ends with an error that would come again.
  */
 export async function runProcesses(options: RunProcessesOptions, io: Io): Promise<number> {
   const { end, count } = options;

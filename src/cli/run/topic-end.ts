@@ -1,4 +1,4 @@
-import type { Admin, Consumer, SourceFactory } from "../../index.ts";
+import { type Admin, type Consumer, SourceError, type SourceFactory } from "../../index.ts";
 import { CommandError } from "../command-error.ts";
 import { withDeadline } from "../with-deadline.ts";
 
@@ -40,7 +40,7 @@ export class TopicAdmin {
       const counts = await this.#admin.partitionCounts([topic]);
       if (!counts.has(topic)) {
         const rule = `topic ${topic} must exist at ${this.#name}`;
-        throw new CommandError(`Cannot run as ${rule}: received no such topic`);
+        throw new SourceError(`Cannot run as ${rule}: received no such topic`);
       }
       const bounds = await this.#admin.logBounds(topic);
       const committed = await this.#admin.committed(groupId, topic);
