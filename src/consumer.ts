@@ -94,7 +94,7 @@ class GroupConsumer implements Consumer {
       credit: new PollCredit(clock, options.maxInFlightMessages, options.maxInFlightBytes),
       events: this.#events,
       deadLetters: this.#deadLetters,
-      mutexes: new Mutexes(),
+      mutexes: new Mutexes(options.groupId),
       modules: this.#modules,
       memberCount: facts.length,
       closeDrain: () => this.#closeDrain,

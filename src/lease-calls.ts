@@ -182,7 +182,7 @@ export class LeaseCalls implements ProcessListener {
   }
 
   synchronize<R>(fn: () => R | Promise<R>): Promise<R> {
-    return this.#host.mutexes.of(this.#pipeline.lease).run(fn);
+    return this.#host.mutexes.run(this.#pipeline.lease, fn);
   }
 
   collapseUntil(offset: number): void {

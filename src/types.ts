@@ -82,7 +82,10 @@ export interface MessageContext<T = unknown> {
   markAsConsumed(message?: Message<T>, metadata?: string): boolean;
   /** Another virtual partition of this partition has just failed. */
   readonly failing: boolean;
-  /** Runs alone among the lanes of this topic partition in this process; answers what `fn` answers. */
+  /**
+   * Runs alone among the lanes of this topic partition, in all consumers of the group in this process; answers what
+   * `fn` answers.
+   */
   synchronize<R>(fn: () => R | Promise<R>): Promise<R>;
   /** From the next call on messages run one at a time, in offset order, up to and including this offset. */
   collapseUntil(offset: number): void;

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { fakeClock } from "../../src/testing/fake-clock.ts";
+import { memorySource } from "../../src/testing/memory-source.ts";
 import type { Message, MessageContext } from "../../src/types.ts";
 import { laneByKey, TOPIC, withRig } from "./rig.ts";
 
+const WHERE = [{ topic: TOPIC, partition: 0 }];
 const RETRY = { backoffMs: 100, multiplier: 1, maxBackoffMs: 100, jitter: 0 };
 
 /** A handler that holds the mutex until the test lets it go. */
@@ -57,6 +60,31 @@ describe("context.synchronize()", () => {
         await pass();
       }
       expect(inside).toEqual([0, 0, 1, 1]);
+    });
+  });
+
+  test("C4: a call of an ended lease is still inside: the next owner in this process waits for it", async () => {
+    const { inside, ends, topic } = holding();
+    const memory = memorySource({ topics: { [TOPIC]: 1 } });
+    const options = { topic, memory, clock: fakeClock(), consumer: { groupId: "two-consumers" } };
+    await withRig(options, async ({ send, pass }) => {
+      await withRig(options, async (second) => {
+        await send(["0"]);
+        await memory.lose(WHERE);
+        await memory.assign(WHERE, 1);
+        await send(["1"]);
+        expect(second.consumer.stats().running).toBe(1);
+        expect(inside).toEqual([0]);
+        ends.shift()?.();
+        await pass();
+        expect(inside.slice(0, 2)).toEqual([0, 1]);
+        while (ends.length > 0) {
+          ends.shift()?.();
+          await pass();
+        }
+        await pass(100);
+        expect(second.stored()).toBe(2);
+      });
     });
   });
 

@@ -27,11 +27,41 @@ describe("Mutex", () => {
 });
 
 describe("Mutexes", () => {
-  test("C4: one for each topic partition", () => {
-    const mutexes = new Mutexes();
-    const one = mutexes.of({ topic: "t", partition: 1 });
-    expect(mutexes.of({ topic: "t", partition: 1 })).toBe(one);
-    expect(mutexes.of({ topic: "t", partition: 2 })).not.toBe(one);
-    expect(mutexes.of({ topic: "u", partition: 1 })).not.toBe(one);
+  const here = { topic: "t", partition: 1 };
+  /** What begins while another one is inside. */
+  async function whileInside(
+    one: Mutexes,
+    begin: (inside: (name: string) => () => void) => Promise<unknown>[],
+  ): Promise<string[]> {
+    const inside: string[] = [];
+    const outside = Promise.withResolvers<void>();
+    const first = one.run(here, () => outside.promise);
+    const others = begin((name) => () => void inside.push(name));
+    // Whoever is let in at once was let in before this.
+    await new Mutexes("last").run(here, () => {});
+    const seen = [...inside];
+    outside.resolve();
+    await Promise.all([first, ...others]);
+    return seen;
+  }
+
+  test("C4: one for each topic partition of a group, whichever consumer asks", async () => {
+    const mutexes = new Mutexes("g");
+    const seen = await whileInside(mutexes, (inside) => [
+      mutexes.run(here, inside("same")),
+      new Mutexes("g").run({ ...here }, inside("other consumer")),
+      mutexes.run({ topic: "t", partition: 2 }, inside("other partition")),
+      mutexes.run({ topic: "u", partition: 1 }, inside("other topic")),
+      new Mutexes("h").run(here, inside("other group")),
+    ]);
+    expect(seen).toEqual(["other partition", "other topic", "other group"]);
+  });
+
+  test("C4: it excludes again after nobody was inside", async () => {
+    const mutexes = new Mutexes("again");
+    for (let round = 0; round < 2; round++) {
+      const begin = (inside: (name: string) => () => void) => [mutexes.run(here, inside("same"))];
+      expect(await whileInside(mutexes, begin)).toEqual([]);
+    }
   });
 });

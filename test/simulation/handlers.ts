@@ -16,8 +16,6 @@ type Answer = undefined | Promise<void>;
 export class Handlers {
   readonly #world: World;
   readonly #member: Member;
-  /** Partitions in which somebody holds the lock (C4). */
-  readonly #locked = new Set<string>();
 
   constructor(world: World, member: Member) {
     this.#world = world;
@@ -192,9 +190,9 @@ export class Handlers {
     const { name } = call.period.partition;
     const inside = (): Promise<void> | void => {
       if (this.#member.dead) return;
-      world.guard(() => demand(!this.#locked.has(name), () => `C4: two are inside of ${name}`));
-      this.#locked.add(name);
-      const leave = (): void => void this.#locked.delete(name);
+      world.guard(() => demand(!world.locked.has(name), () => `C4: two are inside of ${name}`));
+      world.locked.add(name);
+      const leave = (): void => void world.locked.delete(name);
       if (world.calm) return leave();
       return new Promise<void>((resolve) => world.locks.push(resolve)).then(leave);
     };

@@ -49,6 +49,8 @@ export class World {
   readonly suspensions: (() => void)[] = [];
   /** Whoever holds a partition's lock leaves it. */
   readonly locks: (() => void)[] = [];
+  /** Partitions in which some member of this process holds the lock (C4). */
+  readonly locked: Set<string> = new Set();
   readonly letters: Letters = new Letters(this);
   /** Told to be fenced: the next thing is that they are lost. */
   readonly fenced: Set<SimLocation> = new Set<SimLocation>();
