@@ -1,3 +1,4 @@
+import { MAX_VIRTUAL_PARTITIONS } from "../resolve-topic.ts";
 import { movedKeyShare } from "./moved-keys.ts";
 import type { ResolvedPlan } from "./plan-options.ts";
 import { percent } from "./report-text.ts";
@@ -22,8 +23,6 @@ export interface PlanWarning {
 
 /** Partitions above which brokers, rebalances and open files begin to cost. */
 const MANY_PARTITIONS = 100;
-/** Most virtual partitions of one partition. */
-const MAX_VIRTUAL_PARTITIONS = 65_536;
 const HOURS = 24;
 
 /** What is decided when warnings are looked for. */
