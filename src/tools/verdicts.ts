@@ -77,7 +77,7 @@ export function balancedBound(partitions: number, distinctKeys: number): number 
 }
 
 /** Whether nothing needs to be done. All in one of several partitions never is. */
-export function isBalanced({ counts, total, statistics, keys }: Evidence): boolean {
+function isBalanced({ counts, total, statistics, keys }: Evidence): boolean {
   const partitions = counts.length;
   if (partitions > 1 && Math.max(...counts) === total) return false;
   // Of unknown keys there are at most as many as messages: the bound that forgives least.
