@@ -49,10 +49,11 @@ export class Sockets {
   /** kafkajs's `socketFactory`. */
   readonly factory: SocketFactory = (request) => {
     if (this.#refused) throw new Error(STOPPED);
+    const make = this.#make;
     const responses = new WholeResponses();
-    const socket = this.#make?.(request) ?? openSocket(request, responses.onread);
+    const socket = make === undefined ? openSocket(request, responses.onread) : make(request);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    responses.attach(socket, this.#make === undefined);
+    responses.attach(socket, make === undefined);
     this.#open.add(socket);
     socket.once("close", () => this.#open.delete(socket));
     return socket;
