@@ -7,8 +7,8 @@
  *            `eachBatch` that ignores its messages
  * log        1,000,000 messages of the embedded log, read by such a segment
  * waiting    a handler that waits 5 ms, no virtual partitions: 1, 2, 4 and 8 segments in one process, on the log
- * processes  a handler that hashes: one process against two processes with a segment each, on the log and on a broker.
- *            What the machine gives to two processes, two groups at once show: each handles all messages
+ * processes  a handler that hashes, and one that parses: one process against two processes with a segment each, on the
+ *            log and on a broker. What the machine gives to two processes, two groups at once show: each handles all
  *
  * Everything is one partition. Subjects run in turns; offsets must reach the end, and each message must be handled
  * once and in the order of its key, or the run is void.
@@ -33,8 +33,7 @@ const FOREIGN_COUNT = 200_000;
 const LOG_COUNT = 1_000_000;
 const WAITING_COUNT = 1200;
 const WAIT_MS = 5;
-const HASHING_COUNT = 20_000;
-const HASHES = 150;
+const COMPUTING_COUNT = 20_000;
 const KEYS = 500;
 const TOPIC = "segments";
 
@@ -210,17 +209,18 @@ async function waiting(directory: string, segments: number): Promise<number> {
 }
 
 type Place = Pick<SegmentPlan, "bootstrap" | "directory" | "topic">;
+type OwnPlan = Pick<SegmentPlan, "groupId" | "segments" | "run">;
 
 /** Runs one process for each plan; they handle all messages `times` times. */
 async function inProcesses(
-  place: Place,
-  plans: readonly Pick<SegmentPlan, "groupId" | "segments" | "run">[],
+  facts: Place & Pick<SegmentPlan, "work">,
+  plans: readonly OwnPlan[],
   times = 1,
 ): Promise<number> {
   const file = new URL("./support/segment-child.ts", import.meta.url);
   const children: ChildProcess[] = [];
   const counts = plans.map((own) => {
-    const plan: SegmentPlan = { ...place, ...own, count: HASHING_COUNT, hashes: HASHES };
+    const plan: SegmentPlan = { ...facts, ...own, count: COMPUTING_COUNT };
     const child = fork(file, [JSON.stringify(plan)]);
     children.push(child);
     return new Promise<SegmentCount>((resolve, reject) => {
@@ -236,8 +236,8 @@ async function inProcesses(
   }
   const sum = (of: "handled" | "offsetSum" | "orderBreaks"): number =>
     all.reduce((total, one) => total + one[of], 0);
-  const offsetSum = (times * (HASHING_COUNT * (HASHING_COUNT - 1))) / 2;
-  const complete = sum("handled") === times * HASHING_COUNT && sum("offsetSum") === offsetSum;
+  const offsetSum = (times * (COMPUTING_COUNT * (COMPUTING_COUNT - 1))) / 2;
+  const complete = sum("handled") === times * COMPUTING_COUNT && sum("offsetSum") === offsetSum;
   if (!complete || sum("orderBreaks") > 0) {
     throw new Error(`Cannot use this run as it must be complete: ${JSON.stringify(all)}`);
   }
@@ -246,24 +246,24 @@ async function inProcesses(
   return (Math.max(...busy.map(({ lastMs }) => lastMs)) - firstMs) / 1000;
 }
 
-async function processes(cell: string, place: Place): Promise<void> {
-  const whole = (): Pick<SegmentPlan, "groupId" | "segments" | "run"> => {
-    return { groupId: newGroup(), segments: 0, run: 0 };
-  };
-  const turns = await takeTurns(cell, Math.ceil(rounds / 2), {
-    "1 process": () => inProcesses(place, [whole()]),
-    "2 such processes at once": async () => {
-      return (await inProcesses(place, [whole(), whole()], 2)) / 2;
-    },
-    "2 segments, 2 processes": () => {
-      const groupId = newGroup();
-      return inProcesses(
-        place,
-        [0, 1].map((run) => ({ groupId, segments: 2, run })),
-      );
-    },
-  });
-  report(cell, HASHING_COUNT, turns, "1 process", values.json);
+async function processes(where: string, place: Place): Promise<void> {
+  const whole = (): OwnPlan => ({ groupId: newGroup(), segments: 0, run: 0 });
+  for (const work of ["sha256", "json"] as const) {
+    const facts = { ...place, work };
+    const cell = `${work}, ${where}`;
+    const turns = await takeTurns(cell, Math.ceil(rounds / 2), {
+      "1 process": () => inProcesses(facts, [whole()]),
+      "2 such processes at once": async () => {
+        return (await inProcesses(facts, [whole(), whole()], 2)) / 2;
+      },
+      "2 segments, 2 processes": () => {
+        const groupId = newGroup();
+        const plans = [0, 1].map((run) => ({ groupId, segments: 2, run }));
+        return inProcesses(facts, plans);
+      },
+    });
+    report(cell, COMPUTING_COUNT, turns, "1 process", values.json);
+  }
 }
 
 const anyKey = (index: number): string => `k${index % KEYS}`;
@@ -286,17 +286,17 @@ if (cells.includes("waiting")) {
   );
 }
 if (cells.includes("processes")) {
-  await withLog(HASHING_COUNT, anyKey, (directory) =>
-    processes("processes, log", { directory, topic: TOPIC }),
+  await withLog(COMPUTING_COUNT, anyKey, (directory) =>
+    processes("log", { directory, topic: TOPIC }),
   );
 }
 if (cells.includes("foreign") || cells.includes("processes")) {
   await withBroker(async (bootstrap) => {
     if (cells.includes("foreign")) await foreign(bootstrap);
     if (!cells.includes("processes")) return;
-    const shape = { count: HASHING_COUNT, keys: KEYS, bytes: 100 };
+    const shape = { count: COMPUTING_COUNT, keys: KEYS, bytes: 100 };
     const topic = await fillTopic(bootstrap, "processes", shape);
-    await processes("processes, kafka", { bootstrap, topic });
+    await processes("kafka", { bootstrap, topic });
   });
 }
 process.exit(0);

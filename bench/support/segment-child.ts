@@ -6,6 +6,21 @@ import { createHash } from "node:crypto";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { log } from "../../src/adapters/log.ts";
 import { byKey, createConsumer } from "../../src/index.ts";
+import { cpuWorks } from "./cpu-work.ts";
+
+/** SHA-256, 150 times over; `JSON.parse` of 18 KB, the same text each time. */
+export type SegmentWork = "sha256" | "json";
+
+const HASHES = 150;
+const text: string = cpuWorks.json.value(0).toString();
+
+const works: Readonly<Record<SegmentWork, (value: Uint8Array) => void>> = {
+  sha256: (value) => {
+    let bytes = value;
+    for (let i = 0; i < HASHES; i++) bytes = createHash("sha256").update(bytes).digest();
+  },
+  json: () => void JSON.parse(text),
+};
 
 export interface SegmentPlan {
   /** A broker's address, or the directory of a log. */
@@ -18,8 +33,8 @@ export interface SegmentPlan {
   /** 0: the group itself. */
   readonly segments: number;
   readonly run: number;
-  /** Rounds of SHA-256 of each call. */
-  readonly hashes: number;
+  /** What each call computes. */
+  readonly work: SegmentWork;
 }
 
 export interface SegmentCount {
@@ -37,6 +52,7 @@ async function main(plan: SegmentPlan): Promise<void> {
   const counts = { handled: 0, offsetSum: 0, orderBreaks: 0, firstMs: 0, lastMs: 0 };
   const last = new Map<string | null, number>();
   const { count, groupId, topic, run } = plan;
+  const compute = works[plan.work];
   const consumer = createConsumer({
     source:
       plan.bootstrap === undefined
@@ -54,10 +70,7 @@ async function main(plan: SegmentPlan): Promise<void> {
           const key = message.keyText();
           if ((last.get(key) ?? -1) >= message.offset) counts.orderBreaks++;
           last.set(key, message.offset);
-          let bytes: Uint8Array = message.value!;
-          for (let i = 0; i < plan.hashes; i++) {
-            bytes = createHash("sha256").update(bytes).digest();
-          }
+          compute(message.value!);
           counts.handled++;
           counts.offsetSum += message.offset;
           counts.lastMs = nowMs();

@@ -96,8 +96,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "D4: a lane is ready while its call runs",
     file: "schedule/partition-lanes.ts",
-    from: "} else if (this.#filling.has(lane)",
-    to: "} else if (!lane.ready) {\n      this.#makeReady(lane, 0);\n    } else if (this.#filling.has(lane)",
+    from: "} else if (lane.length >= this.#rules.maxMessages",
+    to: "} else if (!lane.ready) {\n      this.#makeReady(lane, 0);\n    } else if (lane.length >= this.#rules.maxMessages",
   },
   {
     name: "D4: a lane hands over its batches last first",
