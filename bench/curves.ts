@@ -15,7 +15,7 @@ import { createConsumer, createProducer } from "../src/index.ts";
 import type { ConsumerOptions } from "../src/options.ts";
 import type { Message } from "../src/types.ts";
 import { type Curve, type CurvePoint, drawCurve } from "./support/curve-chart.ts";
-import { fillTopic, makeTopic, withBroker } from "./support/kafka.ts";
+import { fillTopic, makeTopic, newGroup, withBroker } from "./support/kafka.ts";
 
 const BACKLOG = 500_000;
 const SMALL_BACKLOG = 100_000;
@@ -101,8 +101,6 @@ interface Setup {
   readonly client?: { readonly maxBytesPerPartition?: number };
 }
 
-let groups = 0;
-
 async function consume(bootstrap: string, backlog: Backlog, setup: Setup): Promise<CurvePoint> {
   const live = await makeTopic(bootstrap, "live", 1);
   const readings = new Readings(backlog);
@@ -110,7 +108,7 @@ async function consume(bootstrap: string, backlog: Backlog, setup: Setup): Promi
   const source = kafkajs({ brokers: [bootstrap], consumer: { ...setup.client } });
   const consumer = createConsumer({
     source,
-    groupId: `curves-${Date.now()}-${groups++}`,
+    groupId: newGroup(),
     fromBeginning: true,
     drainTimeoutMs: 2000,
     ...setup.consumer,

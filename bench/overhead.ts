@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { kafkajs } from "../src/adapters/kafkajs.ts";
 import { createConsumer } from "../src/index.ts";
 import type { VirtualPartitionsOptions } from "../src/options.ts";
-import { client, fillTopic, withBroker } from "./support/kafka.ts";
+import { client, fillTopic, newGroup, withBroker } from "./support/kafka.ts";
 import { median, report, takeTurns } from "./support/rounds.ts";
 import { profileStages } from "./support/stage-profile.ts";
 
@@ -51,9 +51,6 @@ class Reader {
     return (this.#lastMs - this.#firstMs) / 1000;
   }
 }
-
-let groups = 0;
-const newGroup = (): string => `overhead-${Date.now()}-${groups++}`;
 
 async function bare(bootstrap: string, topic: string): Promise<number> {
   const reader = new Reader();

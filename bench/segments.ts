@@ -24,7 +24,7 @@ import { byKey, createConsumer, multiplyShift } from "../src/index.ts";
 import type { ParallelSegmentsOptions } from "../src/options.ts";
 import type { SourceFactory } from "../src/source/source.ts";
 import { RunChecker } from "./support/check.ts";
-import { client, fillTopic, withBroker } from "./support/kafka.ts";
+import { client, fillTopic, newGroup, withBroker } from "./support/kafka.ts";
 import { report, takeTurns } from "./support/rounds.ts";
 import type { SegmentCount, SegmentPlan } from "./support/segment-child.ts";
 import { timedSource } from "./support/timed-source.ts";
@@ -46,9 +46,6 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const cells = values.only.split(",");
-
-let groups = 0;
-const newGroup = (): string => `segments-${Date.now()}-${groups++}`;
 
 /** Of two segments, the one that these keys are all foreign to: its number, and the keys. */
 const FOREIGN_TO = 1;

