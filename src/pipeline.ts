@@ -15,6 +15,7 @@ import type { DrainCounts, LeaseState, PipelineHost, PipelineStart } from "./pip
 import { PolledBatch } from "./polled-batch.ts";
 import { OneCall } from "./process/one-call.ts";
 import type { CallGate, Processor } from "./process/processor.ts";
+import { plentyOf } from "./read-ahead.ts";
 import { Recovery, type RecoveryHost } from "./recovery.ts";
 import type { ResolvedTopic } from "./resolve-topic.ts";
 import { Filling } from "./schedule/filling.ts";
@@ -24,6 +25,7 @@ import { Pauses } from "./schedule/pauses.ts";
 import { Quiet } from "./schedule/quiet.ts";
 import type { Runnable } from "./schedule/scheduler.ts";
 import type { Slice } from "./schedule/slice.ts";
+import type { Flow } from "./segment-inlet.ts";
 import { settlesWithin } from "./settles-within.ts";
 import type { CreditAccount } from "./source/poll-credit.ts";
 import type { Lease, SourceBatch } from "./source/source.ts";
@@ -76,7 +78,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     lease: Lease,
     topic: ResolvedTopic,
     start: PipelineStart,
-    source: { pause(lease: Lease): void; resume(lease: Lease): void },
+    source: Flow,
   ) {
     const { clock } = host.options;
     const { groupId } = host.member;
@@ -97,8 +99,9 @@ export class Pipeline implements Runnable, RecoveryHost {
     const perKey = topic.distribution === "per-key";
     const { maxPartitions, maxMessages, maxWaitMs } = topic;
     const handler = host.modules.handlerOf(topic);
+    const { ofBatches } = handler;
     this.lanes = new PartitionLanes(
-      { maxPartitions, perKey, maxMessages, maxWaitMs: handler.ofBatches ? maxWaitMs : 0 },
+      { maxPartitions, perKey, maxMessages, maxWaitMs: ofBatches ? maxWaitMs : 0 },
       this.holds.keys,
     );
     const time = { clock, timers: this.#timers };
@@ -114,13 +117,14 @@ export class Pipeline implements Runnable, RecoveryHost {
     const opened = openHandler(host, this, handler, new LeaseCalls(this, host, texts));
     this.processor = opened.processor;
     this.instances = opened.instances;
+    const reading = { source, topic, ofBatches, processor: this.processor, slots: host.scheduler };
     this.account = host.credit.open(
       () => {
         source.pause(lease);
-        this.#watchFilling();
-        host.scheduler.turn();
+        this.turn();
       },
       () => source.resume(lease),
+      () => plentyOf(reading),
     );
     host.scheduler.add(this);
   }
@@ -190,8 +194,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     const hold = this.#host.credit.charge(this.account, count, records.byteLength);
     this.#batches.add(batch);
     this.intake.add(batch);
-    this.#watchFilling();
-    this.#host.scheduler.turn();
+    this.turn();
     return hold;
   }
 
@@ -201,9 +204,7 @@ export class Pipeline implements Runnable, RecoveryHost {
     this.metadata.inherited.dropBelow(nextOffset);
     this.#host.marked(this.lease, this.unfinished === 0);
     this.#settle();
-    if (this.lanes.filling.size === 0) return;
-    this.#watchFilling();
-    this.#host.scheduler.turn();
+    if (this.lanes.filling.size > 0) this.turn();
   }
 
   /** F3: at the end of the log, or without budget to poll more, no call waits to be filled. */

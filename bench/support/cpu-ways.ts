@@ -34,7 +34,7 @@ export interface CpuCell extends PlainCell {
 
 /** What one run came to. */
 export interface CpuResult {
-  /** From the first call to the end of the last. */
+  /** What all messages take at the rate after the warm-up. */
   readonly seconds: number;
   /** Processor time of this process, all threads, while it read and handled: it hardly depends on who else works. */
   readonly cpuSeconds: number;

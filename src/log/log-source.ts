@@ -56,7 +56,8 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     this.#openShare = openShare;
     this.#assignor = assignor;
     const { incremental } = assignors[assignor];
-    this.can = { drainOnRevoke: true, incremental, raw: true, topicIds: true };
+    const drainOnRevoke = true;
+    this.can = { drainOnRevoke, incremental, raw: true, topicIds: true, readsAtOnce: true };
   }
 
   get clock(): GroupOptions["clock"] {

@@ -15,6 +15,7 @@ import type { CallBudget, ProcessListener, Processor } from "./processor.ts";
  */
 export class InlineProcessor implements Processor {
   readonly hasRoom: boolean = true;
+  readonly isBusy: boolean = false;
   readonly #listener: ProcessListener;
   readonly #handler: FunctionHandler;
   readonly #contexts: MessageContexts;

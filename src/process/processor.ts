@@ -52,6 +52,8 @@ export interface CallBudget {
 export interface Processor {
   /** Where calls run there is room for one more. */
   readonly hasRoom: boolean;
+  /** Calls wait wherever they are to run: one more would not start sooner for being there. */
+  readonly isBusy: boolean;
   /** Calls that have not ended. */
   readonly pending: ReadonlySet<CallContext>;
   /** Messages of these calls. */

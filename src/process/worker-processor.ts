@@ -63,6 +63,9 @@ export class WorkerProcessor implements Processor, RemoteCallOwner {
   get hasRoom(): boolean {
     return this.#handler.pool.hasRoom;
   }
+  get isBusy(): boolean {
+    return this.#handler.pool.isBusy;
+  }
   get hosted(): HostedLease {
     return this.#lease;
   }

@@ -10,8 +10,12 @@ export interface CreditAccount {
   paused: boolean;
   /** Most messages, where the completed map does not hold what lies above the committed offset (O6). */
   mapLimit: number;
+  /** With so many messages it is held below its share already; it is not paused for that. */
+  enough: number;
   readonly pause: () => void;
   readonly resume: () => void;
+  /** How many messages are plenty to do, now. */
+  readonly plenty: () => number;
   /** Ends a hold early. */
   release: (() => void) | null;
   /** What the source waits for while it is held. */
@@ -23,7 +27,8 @@ export interface CreditAccount {
  * equal shares, the other half goes to whoever comes first.
  *
  * A partition above its share is first held (its source waits at most 50 ms), then paused, and resumed below half of
- * what it may use. One delivery is always accepted, so limits are soft by one delivery a partition.
+ * what it may use. One delivery is always accepted, so limits are soft by one delivery a partition. A partition that
+ * has plenty to do is held in the same way, and never paused for that.
  */
 export class PollCredit {
   readonly #clock: Clock;
@@ -37,14 +42,21 @@ export class PollCredit {
     this.#maxBytes = maxBytes;
   }
 
-  open(pause: () => void, resume: () => void): CreditAccount {
+  /** @param plenty Looked at with each delivery: how many messages of the partition are enough for a while. */
+  open(
+    pause: () => void,
+    resume: () => void,
+    plenty: () => number = () => Number.POSITIVE_INFINITY,
+  ): CreditAccount {
     const account: CreditAccount = {
       messages: 0,
       bytes: 0,
       paused: false,
       mapLimit: Number.POSITIVE_INFINITY,
+      enough: Number.POSITIVE_INFINITY,
       pause,
       resume,
+      plenty,
       release: null,
       held: undefined,
     };
@@ -58,11 +70,12 @@ export class PollCredit {
     for (const other of this.#accounts) this.#settle(other);
   }
 
-  /** @returns A promise while the partition is above its share: the source waits for it. */
+  /** @returns A promise while the partition is above its share, or has plenty: the source waits for it. */
   charge(account: CreditAccount, messages: number, bytes: number): Promise<void> | undefined {
     account.messages += messages;
     account.bytes += bytes;
-    if (account.paused || !this.isOver(account, 1)) return undefined;
+    account.enough = account.plenty();
+    if (account.paused || !this.#isSated(account)) return undefined;
     // A batch that was on its way joins the hold that runs.
     account.held ??= this.#hold(account);
     return account.held;
@@ -112,8 +125,12 @@ export class PollCredit {
     return owned + Math.max(0, common);
   }
 
+  #isSated(account: CreditAccount): boolean {
+    return account.messages >= account.enough || this.isOver(account, 1);
+  }
+
   #settle(account: CreditAccount): void {
-    if (account.release !== null && !this.isOver(account, 1)) account.release();
+    if (account.release !== null && !this.#isSated(account)) account.release();
     if (account.paused && !this.isOver(account, 0.5)) {
       account.paused = false;
       account.resume();

@@ -126,6 +126,8 @@ export interface Source {
     /** Batches carry `rawKeys` or `keyHashes`. */
     readonly raw: boolean;
     readonly topicIds: boolean;
+    /** Reading takes no round trip: what nobody could start yet need not be read ahead. */
+    readonly readsAtOnce?: boolean;
   };
   /** How long the group waits for heartbeats, where there is such a time: what holds the thread for long is reported. */
   readonly sessionTimeoutMs?: number;

@@ -11,11 +11,12 @@ interface Partition {
 function setUp(messages: number, bytes = 1e9) {
   const clock: FakeClock = fakeClock();
   const credit = new PollCredit(clock, messages, bytes);
-  const open = (): Partition => {
+  const open = (plenty?: number): Partition => {
     const trace: string[] = [];
     const account = credit.open(
       () => trace.push("pause"),
       () => trace.push("resume"),
+      plenty === undefined ? undefined : () => plenty,
     );
     return { account, trace };
   };
@@ -82,6 +83,35 @@ describe("PollCredit", () => {
     expect(second === undefined || heldToo.settled).toBe(true);
     expect(trace).toEqual(["pause"]);
     expect(clock.pendingTimers()).toBe(0);
+  });
+
+  test("F1: with plenty to do a delivery is held within the budget, until less is left", async () => {
+    const { clock, credit, open } = setUp(100);
+    const { account, trace } = open(20);
+    expect(credit.charge(account, 19, 1)).toBeUndefined();
+    const held = watch(credit.charge(account, 11, 1));
+    await clock.advance(10);
+    credit.refund(account, 10, 1);
+    await clock.advance(0);
+    expect(held.settled).toBe(false);
+    credit.refund(account, 1, 1);
+    await clock.advance(0);
+    expect(held.settled).toBe(true);
+    await clock.advance(100);
+    expect([trace, clock.pendingTimers()]).toEqual([[], 0]);
+  });
+
+  test("F1: with plenty to do a delivery is held for 50 ms at most, and nothing is paused", async () => {
+    const { clock, credit, open } = setUp(100);
+    const { account, trace } = open(20);
+    const held = watch(credit.charge(account, 30, 1));
+    await clock.advance(49);
+    expect(held.settled).toBe(false);
+    await clock.advance(1);
+    expect([held.settled, trace]).toEqual([true, []]);
+    const heldAgain = watch(credit.charge(account, 71, 1));
+    await clock.advance(50);
+    expect([heldAgain.settled, trace]).toEqual([true, ["pause"]]);
   });
 
   test("F1: each partition owns budget ÷ 2n, the other half is first come, first served", () => {

@@ -32,6 +32,9 @@ export interface PoolThreadHost {
   fatal(error: unknown): void;
 }
 
+/** What an average goes over. */
+const LOOKS = 8;
+
 interface OpenCall {
   readonly call: HostedCall;
   /** Room of its messages. */
@@ -49,6 +52,8 @@ export class PoolThread {
   /** Numbers of the calls whose start has not been seen, in the order in which they start. */
   readonly #unstarted: number[] = [];
   #startsSeen = 0;
+  /** Calls that waited for it to be free whenever it was looked at, on average over the last looks. */
+  backlog = 0;
   readonly #leases = new Set<number>();
   /** Calls that run alone in their partition, by question: how to let the next one run. */
   readonly #grants = new Map<number, () => void>();
@@ -172,6 +177,7 @@ export class PoolThread {
       invariant(id !== undefined, "a thread starts calls that were sent to it");
       this.#calls.get(id)?.call.started();
     }
+    this.backlog += (this.#unstarted.length - this.backlog) / LOOKS;
   }
 
   #introduce(lease: HostedLease): void {

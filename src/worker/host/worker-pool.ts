@@ -16,6 +16,8 @@ const MAX_REPLACEMENT_MS = 10_000;
 const HOOKS_MS = 1000;
 /** How long it waits for threads to end. */
 const END_MS = 1000;
+/** Calls that wait for a thread: below it, it may soon have none. */
+const BUSY_BACKLOG = 2;
 /** Of `handlerTimeoutMs`: how finely the start of a call behind others is seen. */
 const START_CHECKS = 8;
 
@@ -152,6 +154,11 @@ export class WorkerPool implements PoolThreadHost {
 
   get hasRoom(): boolean {
     return this.#seats.hasRoom;
+  }
+
+  /** All threads have work for longer than it takes to send them more. */
+  get isBusy(): boolean {
+    return this.#seats.every(({ backlog }) => backlog >= BUSY_BACKLOG);
   }
 
   /** @returns The thread for a call that is sent at once; null: the waiter will be woken. */
