@@ -2,7 +2,7 @@ import type { ResolvedTopic } from "./resolve-topic.ts";
 import type { Source } from "./source/source.ts";
 
 /** Calls for each slot, those that run included: so many are plenty. */
-const PLENTY_CALLS = 4;
+const PLENTY_CALLS = 2;
 
 /** Whose messages are read. */
 export interface Reading {
