@@ -181,6 +181,10 @@ function runApart(name: string): void {
 }
 
 const names = [...cells.keys()].filter((name) => name.includes(values.only));
+if (names.length === 0) {
+  const all = [...cells.keys()].join(", ");
+  throw new Error(`Cannot run as --only must be in a name of ${all}: received ${values.only}`);
+}
 if (names.length === 1) await runCell(cells.get(names[0]!)!);
 else for (const name of names) runApart(name);
 process.exit(0);

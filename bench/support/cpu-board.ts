@@ -32,7 +32,7 @@ export class CpuBoard {
     this.memory = memory ?? new SharedArrayBuffer(16 + 4 * (WORDS + 2 * keys + count));
     this.#count = count;
     this.#keys = keys;
-    this.#warmUp = Math.floor(count / WARM_UP_PART);
+    this.#warmUp = Math.ceil(count / WARM_UP_PART);
     const after = (words: number): number => 16 + 4 * words;
     this.#times = new Float64Array(this.memory, 0, 2);
     this.#words = new Int32Array(this.memory, after(0), WORDS);
