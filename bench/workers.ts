@@ -28,6 +28,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import v8 from "node:v8";
 import { openLog } from "../src/adapters/log.ts";
+import { sameRuntime } from "../src/cli/own-program.ts";
 import {
   type CpuCell,
   type CpuResult,
@@ -172,11 +173,9 @@ async function runCell({ work, place }: { work: CpuWorkName; place: string }): P
 
 /** In a process of its own: a heap remembers what was done before, and slows the plain loop down. */
 function runApart(name: string): void {
-  const args = process.argv.slice(1).filter((argument, at, all) => {
-    return argument !== "--only" && all[at - 1] !== "--only" && !argument.startsWith("--only=");
-  });
-  const all = [...process.execArgv, ...args, "--only", name];
-  const { status } = spawnSync(process.execPath, all, { stdio: "inherit" });
+  // Of an option that comes twice the last one counts.
+  const [program, args] = sameRuntime([...process.argv.slice(1), "--only", name]);
+  const { status } = spawnSync(program, args, { stdio: "inherit" });
   if (status !== 0) throw new Error(`Cannot go on as each cell must come to its end: ${name}`);
 }
 

@@ -10,7 +10,12 @@ export function ownProgram(args: readonly string[]): CommandLine {
   const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const entry = new URL(`./main.${ending}`, import.meta.url);
   const program = entry.protocol === "file:" ? fileURLToPath(entry) : entry.href;
-  return [process.execPath, [...runtimeArguments(), program, ...args]];
+  return sameRuntime([program, ...args]);
+}
+
+/** The command line that starts a program under the same runtime and its options. */
+export function sameRuntime(programAndArgs: readonly string[]): CommandLine {
+  return [process.execPath, [...runtimeArguments(), ...programAndArgs]];
 }
 
 function runtimeArguments(): string[] {

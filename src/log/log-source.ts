@@ -56,8 +56,13 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     this.#openShare = openShare;
     this.#assignor = assignor;
     const { incremental } = assignors[assignor];
-    const drainOnRevoke = true;
-    this.can = { drainOnRevoke, incremental, raw: true, topicIds: true, readsAtOnce: true };
+    this.can = {
+      drainOnRevoke: true,
+      incremental,
+      raw: true,
+      topicIds: true,
+      readsAtOnce: true,
+    };
   }
 
   get clock(): GroupOptions["clock"] {

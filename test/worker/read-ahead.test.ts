@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { Buffer } from "node:buffer";
 import { log, openLog } from "../../src/adapters/log.ts";
 import { createConsumer } from "../../src/index.ts";
-import { removeTemporary, temporaryDirectory } from "../log/temporary.ts";
+import { record, removeTemporary, temporaryDirectory } from "../log/temporary.ts";
 
 const TOPIC = "t";
 const COUNT = 2000;
-/** Of 20 KB: less than the budget's bytes, so nothing else keeps them from being read. */
 const APPENDED_TOGETHER = 40;
-const VALUE: Buffer = Buffer.alloc(20_000);
+/** All together they are less than the budget's bytes, so nothing else keeps them from being read. */
+const VALUE: string = "v".repeat(20_000);
 
 afterEach(removeTemporary);
 
@@ -16,13 +15,9 @@ async function filledLog(): Promise<string> {
   const directory = temporaryDirectory();
   const store = await openLog(directory, { topics: { [TOPIC]: { partitions: 1 } } });
   for (let next = 0; next < COUNT; next += APPENDED_TOGETHER) {
-    const records = Array.from({ length: APPENDED_TOGETHER }, (_, index) => ({
-      key: Buffer.from(`k${(next + index) % 200}`),
-      value: VALUE,
-      headers: [],
-      timestamp: 1_700_000_000_000,
-      id: null,
-    }));
+    const records = Array.from({ length: APPENDED_TOGETHER }, (_, index) =>
+      record(`k${(next + index) % 200}`, VALUE),
+    );
     await store.append(TOPIC, 0, records);
   }
   await store.close();

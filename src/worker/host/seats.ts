@@ -67,11 +67,6 @@ export class Seats {
     return this.#threads.length;
   }
 
-  /** Whether something holds for all threads that are ready, one at least. */
-  every(holds: (thread: PoolThread) => boolean): boolean {
-    return this.#threads.length > 0 && this.#threads.every(({ thread }) => holds(thread));
-  }
-
   /** The thread that has the fewest of something. */
   least(count: (thread: PoolThread) => number): PoolThread | null {
     let least: PoolThread | null = null;

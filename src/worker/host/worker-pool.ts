@@ -158,7 +158,8 @@ export class WorkerPool implements PoolThreadHost {
 
   /** All threads have work for longer than it takes to send them more. */
   get isBusy(): boolean {
-    return this.#seats.every(({ backlog }) => backlog >= BUSY_BACKLOG);
+    const least = this.least(({ backlog }) => backlog);
+    return least !== null && least.backlog >= BUSY_BACKLOG;
   }
 
   /** @returns The thread for a call that is sent at once; null: the waiter will be woken. */
