@@ -228,6 +228,9 @@ export class GroupMember {
         this.#facts.sourceError = null;
         return this.leases.of(batch.lease)?.inlet.deliver(batch);
       }),
+      untilNeeded: guard(undefined, (lease: Lease, readMessages: number) =>
+        this.leases.of(lease)?.pipeline.untilNeeded(readMessages),
+      ),
       advanced: guard(undefined, (lease: Lease, nextOffset: number) =>
         this.leases.of(lease)?.inlet.advanced(nextOffset),
       ),

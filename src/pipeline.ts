@@ -61,6 +61,7 @@ export class Pipeline implements Runnable, RecoveryHost {
   progressMs: number;
   sliceStartMs = 0;
   readonly account: CreditAccount;
+  readonly untilNeeded: (readMessages: number) => Promise<void> | undefined;
   readonly #host: PipelineHost;
   readonly #clock: Clock;
   readonly processor: Processor;
@@ -99,9 +100,8 @@ export class Pipeline implements Runnable, RecoveryHost {
     const perKey = topic.distribution === "per-key";
     const { maxPartitions, maxMessages, maxWaitMs } = topic;
     const handler = host.modules.handlerOf(topic);
-    const { ofBatches } = handler;
     this.lanes = new PartitionLanes(
-      { maxPartitions, perKey, maxMessages, maxWaitMs: ofBatches ? maxWaitMs : 0 },
+      { maxPartitions, perKey, maxMessages, maxWaitMs: handler.ofBatches ? maxWaitMs : 0 },
       this.holds.keys,
     );
     const time = { clock, timers: this.#timers };
@@ -117,15 +117,15 @@ export class Pipeline implements Runnable, RecoveryHost {
     const opened = openHandler(host, this, handler, new LeaseCalls(this, host, texts));
     this.processor = opened.processor;
     this.instances = opened.instances;
-    const reading = { source, topic, ofBatches, processor: this.processor, slots: host.scheduler };
     this.account = host.credit.open(
       () => {
         source.pause(lease);
         this.turn();
       },
       () => source.resume(lease),
-      () => plentyOf(reading),
     );
+    const reading = { topic, handler, processor: this.processor, slots: host.scheduler };
+    this.untilNeeded = (read) => host.credit.restWith(this.account, plentyOf(reading, read));
     host.scheduler.add(this);
   }
 

@@ -4,7 +4,7 @@ import type { Pipeline } from "./pipeline.ts";
 import { backoffDelayMs } from "./process/backoff.ts";
 import { SegmentFilter, type SegmentRule } from "./segments/segment-filter.ts";
 import { withoutDone } from "./selected-records.ts";
-import type { Lease, RecordBatch, Source, SourceBatch } from "./source/source.ts";
+import type { Lease, RecordBatch, SourceBatch } from "./source/source.ts";
 import { Timers } from "./timers.ts";
 import type { Clock } from "./types.ts";
 
@@ -16,7 +16,10 @@ export interface Inlet {
 }
 
 /** Who fetches for a lease. */
-export type Flow = Pick<Source, "can" | "pause" | "resume">;
+export interface Flow {
+  pause(lease: Lease): void;
+  resume(lease: Lease): void;
+}
 
 /**
  * The way into the pipeline of a segment: what is foreign goes no further (S2).
@@ -51,9 +54,6 @@ export class SegmentInlet implements Inlet, Flow {
     this.#pipeline = pipeline;
   }
 
-  get can(): Source["can"] {
-    return this.#flow.can;
-  }
   get #lease(): Lease {
     return this.#pipeline!.lease;
   }

@@ -20,6 +20,8 @@ const READ_RETRY_MS = 1000;
 export interface LeaseOwner extends GroupMember {
   readonly clock: Clock;
   deliver(batch: SourceBatch): void | Promise<void>;
+  /** Settles when the lease needs records; undefined: now. */
+  untilNeeded(lease: Lease): Promise<void> | undefined;
   /** The position moved without records. */
   advanced(lease: Lease, nextOffset: number): void;
   /** @returns true when there is no use in reading again. */
@@ -126,6 +128,7 @@ export class LogLease implements Ownership {
   }
 
   async #turn(): Promise<void> {
+    await this.member.untilNeeded(this.lease);
     if (this.#ended) return;
     if (this.#paused || this.#held) return this.#wait();
     let batch: SourceBatch | undefined;

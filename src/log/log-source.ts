@@ -56,13 +56,7 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
     this.#openShare = openShare;
     this.#assignor = assignor;
     const { incremental } = assignors[assignor];
-    this.can = {
-      drainOnRevoke: true,
-      incremental,
-      raw: true,
-      topicIds: true,
-      readsAtOnce: true,
-    };
+    this.can = { drainOnRevoke: true, incremental, raw: true, topicIds: true };
   }
 
   get clock(): GroupOptions["clock"] {
@@ -209,6 +203,10 @@ export class LogSource implements Source, GroupMember, LeaseOwner {
 
   deliver(batch: SourceBatch): void | Promise<void> {
     return this.call((listener) => listener.deliver(batch));
+  }
+
+  untilNeeded(lease: Lease): Promise<void> | undefined {
+    return this.call((listener) => listener.untilNeeded?.(lease, 0));
   }
 
   advanced(lease: Lease, nextOffset: number): void {

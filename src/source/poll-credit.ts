@@ -1,7 +1,14 @@
 import type { Clock, TimerHandle } from "../types.ts";
 
-/** Longest time that a delivery is held before its partition is paused (F1). */
+/** Longest time that a delivery is held before its partition is paused, and that a source rests (F1). */
 const MAX_HOLD_MS = 50;
+
+/** A source that does not read on while a partition has so many messages. */
+interface Rest {
+  readonly messages: number;
+  readonly over: Promise<void>;
+  readonly end: () => void;
+}
 
 /** What one partition has polled and not finished. */
 export interface CreditAccount {
@@ -10,16 +17,14 @@ export interface CreditAccount {
   paused: boolean;
   /** Most messages, where the completed map does not hold what lies above the committed offset (O6). */
   mapLimit: number;
-  /** With so many messages it is held below its share already; it is not paused for that. */
-  enough: number;
   readonly pause: () => void;
   readonly resume: () => void;
-  /** How many messages are plenty to do, now. */
-  readonly plenty: () => number;
   /** Ends a hold early. */
   release: (() => void) | null;
   /** What the source waits for while it is held. */
   held: Promise<void> | undefined;
+  /** What it waits for before it reads on; null when it does not. */
+  rest: Rest | null;
 }
 
 /**
@@ -27,8 +32,7 @@ export interface CreditAccount {
  * equal shares, the other half goes to whoever comes first.
  *
  * A partition above its share is first held (its source waits at most 50 ms), then paused, and resumed below half of
- * what it may use. One delivery is always accepted, so limits are soft by one delivery a partition. A partition that
- * has plenty to do is held in the same way, and never paused for that.
+ * what it may use. One delivery is always accepted, so limits are soft by one delivery a partition.
  */
 export class PollCredit {
   readonly #clock: Clock;
@@ -42,23 +46,17 @@ export class PollCredit {
     this.#maxBytes = maxBytes;
   }
 
-  /** @param plenty Looked at with each delivery: how many messages of the partition are enough for a while. */
-  open(
-    pause: () => void,
-    resume: () => void,
-    plenty: () => number = () => Number.POSITIVE_INFINITY,
-  ): CreditAccount {
+  open(pause: () => void, resume: () => void): CreditAccount {
     const account: CreditAccount = {
       messages: 0,
       bytes: 0,
       paused: false,
       mapLimit: Number.POSITIVE_INFINITY,
-      enough: Number.POSITIVE_INFINITY,
       pause,
       resume,
-      plenty,
       release: null,
       held: undefined,
+      rest: null,
     };
     this.#accounts.add(account);
     return account;
@@ -67,15 +65,15 @@ export class PollCredit {
   close(account: CreditAccount): void {
     this.#accounts.delete(account);
     account.release?.();
+    account.rest?.end();
     for (const other of this.#accounts) this.#settle(other);
   }
 
-  /** @returns A promise while the partition is above its share, or has plenty: the source waits for it. */
+  /** @returns A promise while the partition is above its share: the source waits for it. */
   charge(account: CreditAccount, messages: number, bytes: number): Promise<void> | undefined {
     account.messages += messages;
     account.bytes += bytes;
-    account.enough = account.plenty();
-    if (account.paused || !this.#isSated(account)) return undefined;
+    if (account.paused || !this.isOver(account, 1)) return undefined;
     // A batch that was on its way joins the hold that runs.
     account.held ??= this.#hold(account);
     return account.held;
@@ -85,7 +83,15 @@ export class PollCredit {
   refund(account: CreditAccount, messages: number, bytes: number): void {
     account.messages -= messages;
     account.bytes -= bytes;
+    if (account.rest !== null && account.messages < account.rest.messages) account.rest.end();
     this.#settle(account);
+  }
+
+  /** @returns A promise while the partition has so many messages: it settles when it has less, in 50 ms at most. */
+  restWith(account: CreditAccount, messages: number): Promise<void> | undefined {
+    if (account.messages < messages || !this.#accounts.has(account)) return undefined;
+    account.rest ??= this.#rest(account, messages);
+    return account.rest.over;
   }
 
   /**
@@ -125,16 +131,25 @@ export class PollCredit {
     return owned + Math.max(0, common);
   }
 
-  #isSated(account: CreditAccount): boolean {
-    return account.messages >= account.enough || this.isOver(account, 1);
-  }
-
   #settle(account: CreditAccount): void {
-    if (account.release !== null && !this.#isSated(account)) account.release();
+    if (account.release !== null && !this.isOver(account, 1)) account.release();
     if (account.paused && !this.isOver(account, 0.5)) {
       account.paused = false;
       account.resume();
     }
+  }
+
+  #rest(account: CreditAccount, messages: number): Rest {
+    let end = (): void => {};
+    const over = new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimer(() => end(), MAX_HOLD_MS);
+      end = () => {
+        account.rest = null;
+        this.#clock.clearTimer(timer);
+        resolve();
+      };
+    });
+    return { messages, over, end };
   }
 
   #hold(account: CreditAccount): Promise<void> {

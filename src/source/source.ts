@@ -111,6 +111,13 @@ export interface SourceListener {
    * heartbeats going on.
    */
   deliver(batch: SourceBatch): void | Promise<void>;
+  /**
+   * Before the source reads on, where it has not been paused: while the lease has plenty to do, a promise that settles
+   * when it needs more (F1: at most 50 ms).
+   *
+   * @param readMessages What one read brings; 0 when there is no wait before the next.
+   */
+  untilNeeded?(lease: Lease, readMessages: number): Promise<void> | undefined;
   /** The position moved without records: markers, holes, aborted data. */
   advanced(lease: Lease, nextOffset: number): void;
   failed(error: HeadraceError, fatal: boolean): void;
@@ -126,8 +133,6 @@ export interface Source {
     /** Batches carry `rawKeys` or `keyHashes`. */
     readonly raw: boolean;
     readonly topicIds: boolean;
-    /** Reading takes no round trip: what nobody could start yet need not be read ahead. */
-    readonly readsAtOnce?: boolean;
   };
   /** How long the group waits for heartbeats, where there is such a time: what holds the thread for long is reported. */
   readonly sessionTimeoutMs?: number;

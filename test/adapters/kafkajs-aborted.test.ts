@@ -15,7 +15,7 @@ function partition(
     const isControlRecord = word[0] === "A" || word[0] === "C";
     const key = word[0] === "C" ? COMMIT : ABORT;
     const batchContext = { producerId: word.slice(1) || "-1", inTransaction: word !== "p" };
-    return { offset: String(offset), key, isControlRecord, batchContext };
+    return { offset: String(offset), key, value: null, isControlRecord, batchContext };
   });
   return { messages, abortedTransactions };
 }

@@ -32,6 +32,7 @@ function setUp() {
   } as unknown as ClientCluster;
   const nodeIds = ["1", "2"];
   let endDrain = (): void => {};
+  let rest: Promise<void> | undefined;
   const membership = new Membership("g", 1_000, clock, {
     drain: () => {
       log.push("drain");
@@ -41,6 +42,11 @@ function setUp() {
     },
     owned: () => ({ generation: 3, topics: new Map() }),
     fetchBytes: () => 70_000,
+    untilNeeded: () => {
+      log.push("asks");
+      return rest;
+    },
+    fetched: (response) => void log.push(`brought ${JSON.stringify(response.responses)}`),
     expelled: () => void log.push("expelled"),
     outOfRange: (topic, partition) => void log.push(`out of range ${topic} ${partition}`),
   });
@@ -61,6 +67,9 @@ function setUp() {
     endDrain: () => endDrain(),
     answerHeartbeats: (answer: typeof heartbeat) => {
       heartbeat = answer;
+    },
+    restWith: (promise: Promise<void>) => {
+      rest = promise;
     },
     answerFetches: (answer: typeof fetch) => {
       fetch = answer;
@@ -151,9 +160,15 @@ describe("Membership", () => {
   test("has no cluster when the client hands none over", () => {
     const clock = fakeClock();
     const owned = () => ({ generation: -1, topics: new Map() });
-    const fetchBytes = () => 70_000;
-    const owner = { drain: async () => {}, owned, fetchBytes, expelled() {}, outOfRange() {} };
-    const membership = new Membership("g", 1_000, clock, owner);
+    const membership = new Membership("g", 1_000, clock, {
+      drain: async () => {},
+      owned,
+      fetchBytes: () => 70_000,
+      untilNeeded: () => undefined,
+      fetched() {},
+      expelled() {},
+      outOfRange() {},
+    });
     membership.assigner({ cluster: {} as ClientCluster });
     expect(membership.cluster).toBeNull();
   });
@@ -167,5 +182,41 @@ describe("Membership", () => {
     ];
     await broker.fetch({ topics: [{ topic: "t", partitions }] });
     expect(partitions.map(({ maxBytes }) => maxBytes)).toEqual([70_000, 10_000]);
+  });
+
+  test("F1: nothing is fetched before a partition needs it", async () => {
+    const { cluster, log, restWith, answerFetches } = setUp();
+    let need = (): void => {};
+    restWith(
+      new Promise((resolve) => {
+        need = resolve;
+      }),
+    );
+    answerFetches(async () => {
+      log.push("fetches");
+      return { responses: ["records"] };
+    });
+    const broker = await cluster.findBroker({ nodeId: "1" });
+    const fetched = broker.fetch({}).catch((error: unknown) => error);
+    await Promise.resolve();
+    expect(log).toEqual(["asks"]);
+    need();
+    await fetched;
+    expect(log.slice(0, 2)).toEqual(["asks", "fetches"]);
+  });
+
+  test("kafkajs is not left with an empty remainder, which it would join with the next response", async () => {
+    const { cluster, answerFetches } = setUp();
+    const broker = await cluster.findBroker({ nodeId: "1" });
+    const [empty, begun] = [new Uint8Array(0), new Uint8Array(3)];
+    const pool = [{ chunks: [empty] }, { chunks: [begun] }, { chunks: [] }, {}];
+    Object.assign(broker, { connectionPool: { pool } });
+    let seen: unknown;
+    answerFetches(async () => {
+      seen = structuredClone(pool);
+      return { responses: [] };
+    });
+    await broker.fetch({});
+    expect(seen).toEqual([{ chunks: [] }, { chunks: [begun] }, { chunks: [] }, {}]);
   });
 });

@@ -68,6 +68,20 @@ describe("recordViews()", () => {
     expect(views.map(({ endOffset }) => endOffset)).toEqual([1037, 2061, null]);
   });
 
+  test("each batch holds its memory until it is released, once; kept ones hold it for good", () => {
+    const calls: string[] = [];
+    const memory = { hold: () => calls.push("hold"), release: () => calls.push("release") };
+    const messages = Array.from({ length: 2500 }, (_, offset) => message(offset));
+    const [first, second, third] = recordViews(messages, 0, memory);
+    expect(calls).toEqual(["hold", "hold", "hold"]);
+    first?.release?.();
+    first?.release?.();
+    second?.keep?.();
+    second?.release?.();
+    third?.release?.();
+    expect(calls.slice(3)).toEqual(["release", "release"]);
+  });
+
   test("indexOfOffset() agrees with a scan", () => {
     const offsets = [3, 4, 8, 9, 20];
     const messages = offsets.map((offset) => message(offset));

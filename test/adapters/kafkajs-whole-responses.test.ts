@@ -2,17 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
+import { ResponseMemory } from "../../src/adapters/kafkajs/response-memory.ts";
 import { WholeResponses } from "../../src/adapters/kafkajs/whole-responses.ts";
 import { Random } from "../simulation/random.ts";
 
 /** A connection that says what it is told, and what kafkajs has got of it. */
 interface Open {
   say(bytes: Uint8Array): void;
-  heard(): number[];
-}
-
-function joined(chunks: readonly Uint8Array[]): number[] {
-  return [...Buffer.concat(chunks)];
+  heard(): Buffer;
 }
 
 function socketOf(responses: WholeResponses, readsHere: boolean): EventEmitter {
@@ -24,15 +21,15 @@ function socketOf(responses: WholeResponses, readsHere: boolean): EventEmitter {
 /** A socket of somebody else's, which emits what it has read. */
 function openForeign(): Open {
   const heard: Uint8Array[] = [];
-  const socket = socketOf(new WholeResponses(), false);
+  const socket = socketOf(new WholeResponses(new ResponseMemory()), false);
   socket.on("data", (chunk: Uint8Array) => heard.push(Uint8Array.from(chunk)));
-  return { say: (bytes) => void socket.emit("data", bytes), heard: () => joined(heard) };
+  return { say: (bytes) => void socket.emit("data", bytes), heard: () => Buffer.concat(heard) };
 }
 
 /** A socket that reads where it is told to. */
 function openOwn(): Open {
   const heard: Uint8Array[] = [];
-  const responses = new WholeResponses();
+  const responses = new WholeResponses(new ResponseMemory());
   socketOf(responses, true).on("data", (chunk: Uint8Array) => heard.push(Uint8Array.from(chunk)));
   const { buffer, callback } = responses.onread;
   const say = (bytes: Uint8Array): void => {
@@ -44,13 +41,13 @@ function openOwn(): Open {
       at += some.length;
     }
   };
-  return { say, heard: () => joined(heard) };
+  return { say, heard: () => Buffer.concat(heard) };
 }
 
 /** As it is given, not copied. */
 function openPieces(): { say: (bytes: Uint8Array) => void; got: Uint8Array[] } {
   const got: Uint8Array[] = [];
-  const socket = socketOf(new WholeResponses(), false);
+  const socket = socketOf(new WholeResponses(new ResponseMemory()), false);
   socket.on("data", (chunk: Uint8Array) => got.push(chunk));
   return { say: (bytes) => void socket.emit("data", bytes), got };
 }
@@ -61,7 +58,13 @@ const ways: readonly (readonly [name: string, open: () => Open])[] = [
 ];
 
 function response(length: number, fill: number): number[] {
-  return [0, length >> 16, (length >> 8) & 255, length & 255, ...new Array(length).fill(fill)];
+  return [
+    length >> 24,
+    (length >> 16) & 255,
+    (length >> 8) & 255,
+    length & 255,
+    ...new Array(length).fill(fill),
+  ];
 }
 
 describe.each(ways)("WholeResponses, read into %s", (_, open) => {
@@ -71,11 +74,11 @@ describe.each(ways)("WholeResponses, read into %s", (_, open) => {
     const second = response(300, 2);
     say(Uint8Array.of(...first.slice(0, 2)));
     say(Uint8Array.of(...first.slice(2, 8)));
-    expect(heard()).toEqual([]);
+    expect(heard().length).toBe(0);
     say(Uint8Array.of(...first.slice(8), ...second.slice(0, 100)));
-    expect(heard()).toEqual(first);
+    expect([...heard()]).toEqual(first);
     say(Uint8Array.of(...second.slice(100)));
-    expect(heard()).toEqual([...first, ...second]);
+    expect([...heard()]).toEqual([...first, ...second]);
   });
 
   test("gives all bytes in order, at borders of responses, however they are cut", () => {
@@ -97,36 +100,50 @@ describe.each(ways)("WholeResponses, read into %s", (_, open) => {
         const expected = Math.max(...[...borders].filter((one) => one <= at));
         expect([seed, heard().length]).toEqual([seed, expected]);
       }
-      expect([seed, heard()]).toEqual([seed, bytes]);
+      expect([seed, [...heard()]]).toEqual([seed, bytes]);
     }
   });
 
-  test("gives a response larger than its memory, and the one behind it", () => {
+  test.each([
+    ["larger than what small ones are gathered in", 300_000],
+    ["larger than it is believed to be at first", 5_000_000],
+  ])("gives a response %s, and the one behind it", (_, length) => {
     const { say, heard } = open();
-    const first = response(300_000, 1);
-    const second = response(70_000, 2);
-    const all = Uint8Array.from([...first, ...second]);
-    say(all.subarray(0, 299_999));
-    expect(heard()).toEqual([]);
-    say(all.subarray(299_999, 310_000));
-    expect(Buffer.from(heard()).equals(Buffer.from(first))).toBe(true);
-    say(all.subarray(310_000));
-    expect(Buffer.from(heard()).equals(Buffer.from(all))).toBe(true);
+    const first = response(length, 1);
+    const all = Uint8Array.from([...first, ...response(70_000, 2)]);
+    say(all.subarray(0, length - 1));
+    expect(heard().length).toBe(0);
+    say(all.subarray(length - 1, length + 10_000));
+    expect(heard().equals(all.subarray(0, first.length))).toBe(true);
+    say(all.subarray(length + 10_000));
+    expect(heard().equals(all)).toBe(true);
+  });
+
+  test("a length that cannot be costs no more memory than a believable one", () => {
+    const { say, heard } = open();
+    const before = process.memoryUsage().arrayBuffers;
+    say(Uint8Array.of(255, 255, 255, 255, 1, 2, 3));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
+    expect(heard().length).toBe(0);
   });
 });
 
 describe("WholeResponses", () => {
-  test("small responses are kept by whoever gets them, large ones come in pieces", () => {
+  test("each response comes in one piece, in memory of its own", () => {
     const { say, got } = openPieces();
     say(Uint8Array.of(...response(10, 1)));
     say(Uint8Array.of(...response(10, 2)));
     expect(got.map((piece) => [...piece])).toEqual([response(10, 1), response(10, 2)]);
-    say(Uint8Array.of(...response(100_000, 3)));
-    expect(got.slice(2).map(({ length }) => length)).toEqual([4, 100_000]);
+    const large = [response(100_000, 3), response(100_000, 4)].map((one) => Uint8Array.from(one));
+    for (const one of large) say(one);
+    expect(got.length).toBe(4);
+    for (const [index, one] of large.entries()) {
+      expect(Buffer.from(one).equals(got[2 + index]!)).toBe(true);
+    }
   });
 
   test("leaves the other events alone", () => {
-    const socket = socketOf(new WholeResponses(), true);
+    const socket = socketOf(new WholeResponses(new ResponseMemory()), true);
     const ends: unknown[] = [];
     socket.on("end", (value) => ends.push(value));
     socket.emit("end", 1);

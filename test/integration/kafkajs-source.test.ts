@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
+import type { Lease } from "../../src/source/source.ts";
 import {
   Bench,
   bootstrap,
@@ -50,30 +50,6 @@ describe.skipIf(bootstrap === "")("kafkajs source on a broker", () => {
     expect(to.log).toEqual(["joined |", "assigned 0,1,2"]);
   });
 
-  test("records stay as they were while later ones are fetched", async () => {
-    const topic = await bench.topic(1);
-    const producer = await bench.producer();
-    // Each fetch is larger than what a connection gives in one piece, and takes the memory of the one before it.
-    for (let round = 0; round < 4; round++) {
-      const messages = ascending(4, 4 * round).map((index) => ({
-        key: `k${index}`,
-        value: Buffer.alloc(100_000, index + 1),
-      }));
-      await producer.send({ topic, messages });
-    }
-    const to = new Recorder();
-    const consumer = { maxBytesPerPartition: 200_000 };
-    await bench.open(unique("group"), [topic], { consumer }).start(to);
-    await to.until(() => to.seen.length === 16, "16 records");
-    expect(to.batches.length).toBeGreaterThanOrEqual(4);
-    for (const { records } of to.batches) {
-      for (let index = 0; index < records.count; index++) {
-        const expected = Buffer.alloc(100_000, records.baseOffset + index + 1);
-        expect(expected.equals(records.valueAt(index)!)).toBe(true);
-      }
-    }
-  });
-
   test("start() takes the start offsets that assigned() answers", async () => {
     const topic = await bench.topic(2);
     await bench.fill(topic, 2, 20);
@@ -83,6 +59,35 @@ describe.skipIf(bootstrap === "")("kafkajs source on a broker", () => {
     await to.until(() => to.seen.length >= 25, "25 records");
     expect(to.offsets(0)).toEqual(ascending(5, 15));
     expect(to.offsets(1)).toEqual(ascending(20));
+  });
+
+  test("F1: a fetch waits while all of its partitions have plenty, and for none else", async () => {
+    const topic = await bench.topic(2);
+    await bench.fill(topic, 2, 5);
+    const to = new Recorder();
+    let need = (): void => {};
+    const plenty = new Promise<void>((resolve) => {
+      need = resolve;
+    });
+    let untilNeeded: (lease: Lease) => Promise<void> | undefined = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      untilNeeded = ({ partition }) => {
+        if (partition === 1) resolve();
+        return plenty;
+      };
+    });
+    const source = bench.open(unique("group"), [topic]);
+    await source.start(Object.assign(to, { untilNeeded: (lease: Lease) => untilNeeded(lease) }));
+    await within(asked, "question about the last partition");
+    // Far longer than a fetch takes.
+    await bench.fill(topic, 2, 5);
+    await bench.fill(topic, 2, 5);
+    expect(to.seen).toEqual([]);
+    need();
+    await to.until(() => to.seen.length === 30, "30 records");
+    untilNeeded = ({ partition }) => (partition === 0 ? new Promise(() => {}) : undefined);
+    await bench.fill(topic, 2, 5);
+    await to.until(() => to.seen.length === 40, "40 records");
   });
 
   test("pause() stops deliveries, resume() goes on where they stopped, seek() moves", async () => {

@@ -11,12 +11,11 @@ interface Partition {
 function setUp(messages: number, bytes = 1e9) {
   const clock: FakeClock = fakeClock();
   const credit = new PollCredit(clock, messages, bytes);
-  const open = (plenty?: number): Partition => {
+  const open = (): Partition => {
     const trace: string[] = [];
     const account = credit.open(
       () => trace.push("pause"),
       () => trace.push("resume"),
-      plenty === undefined ? undefined : () => plenty,
     );
     return { account, trace };
   };
@@ -85,33 +84,40 @@ describe("PollCredit", () => {
     expect(clock.pendingTimers()).toBe(0);
   });
 
-  test("F1: with plenty to do a delivery is held within the budget, until less is left", async () => {
+  test("F1: with plenty to do the source rests until less is left", async () => {
     const { clock, credit, open } = setUp(100);
-    const { account, trace } = open(20);
-    expect(credit.charge(account, 19, 1)).toBeUndefined();
-    const held = watch(credit.charge(account, 11, 1));
+    const { account, trace } = open();
+    credit.charge(account, 30, 1);
+    expect(credit.restWith(account, 31)).toBeUndefined();
+    const rest = credit.restWith(account, 21);
+    expect(credit.restWith(account, 21)).toBe(rest);
+    const over = watch(rest);
     await clock.advance(10);
-    credit.refund(account, 10, 1);
+    credit.refund(account, 9, 1);
     await clock.advance(0);
-    expect(held.settled).toBe(false);
+    expect(over.settled).toBe(false);
     credit.refund(account, 1, 1);
     await clock.advance(0);
-    expect(held.settled).toBe(true);
+    expect(over.settled).toBe(true);
+    expect(credit.restWith(account, 21)).toBeUndefined();
     await clock.advance(100);
     expect([trace, clock.pendingTimers()]).toEqual([[], 0]);
   });
 
-  test("F1: with plenty to do a delivery is held for 50 ms at most, and nothing is paused", async () => {
+  test("F1: a rest lasts 50 ms at most, and ends with the lease", async () => {
     const { clock, credit, open } = setUp(100);
-    const { account, trace } = open(20);
-    const held = watch(credit.charge(account, 30, 1));
+    const { account, trace } = open();
+    credit.charge(account, 30, 1);
+    const over = watch(credit.restWith(account, 20));
     await clock.advance(49);
-    expect(held.settled).toBe(false);
+    expect(over.settled).toBe(false);
     await clock.advance(1);
-    expect([held.settled, trace]).toEqual([true, []]);
-    const heldAgain = watch(credit.charge(account, 71, 1));
-    await clock.advance(50);
-    expect([heldAgain.settled, trace]).toEqual([true, ["pause"]]);
+    expect([over.settled, trace]).toEqual([true, []]);
+    const last = watch(credit.restWith(account, 20));
+    credit.close(account);
+    await clock.advance(0);
+    expect([last.settled, clock.pendingTimers()]).toEqual([true, 0]);
+    expect(credit.restWith(account, 20)).toBeUndefined();
   });
 
   test("F1: each partition owns budget ÷ 2n, the other half is first come, first served", () => {

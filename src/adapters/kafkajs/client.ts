@@ -32,6 +32,8 @@ export interface ClientBatch {
   readonly partition: number;
   readonly highWatermark: string;
   readonly messages: readonly ClientMessage[];
+  /** As they were fetched, before filtering; not in kafkajs's types. */
+  readonly rawMessages?: readonly FetchedMessage[];
   /** The offset that was asked for; not in kafkajs's types. */
   readonly fetchedOffset?: string;
   /** Last offset covered, control records included. */
@@ -42,6 +44,7 @@ export interface ClientBatch {
 export interface FetchedMessage {
   readonly offset: string;
   readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
   isControlRecord?: boolean;
   readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean };
 }
@@ -50,6 +53,11 @@ export interface FetchedMessage {
 export interface FetchedPartition {
   abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[];
   readonly messages: readonly FetchedMessage[];
+}
+
+/** The part of a fetch request that says what is wanted of each partition. */
+export interface FetchRequest {
+  readonly topics?: readonly TopicData<{ readonly partition: number; maxBytes: number }>[];
 }
 
 /** A raw fetch response. */
@@ -65,6 +73,8 @@ export interface FetchResponse {
  * request.
  */
 export interface ClientBroker {
+  /** Its connections, with what each has received and not yet read; not in kafkajs's types. */
+  readonly connectionPool?: { readonly pool?: readonly { chunks?: readonly Uint8Array[] }[] };
   joinGroup(request: object): Promise<{ memberId: string; generationId: number }>;
   leaveGroup(request: object): Promise<unknown>;
   heartbeat(request: {
@@ -72,7 +82,7 @@ export interface ClientBroker {
     memberId: string;
     groupGenerationId: number;
   }): Promise<unknown>;
-  fetch(request: object): Promise<FetchResponse>;
+  fetch(request: FetchRequest): Promise<FetchResponse>;
   offsetCommit(request: {
     groupId: string;
     memberId: string;

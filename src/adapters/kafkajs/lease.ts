@@ -22,6 +22,8 @@ export class KafkajsLease implements Lease {
   state: LeaseState = "starting";
   /** Next offset to deliver; -1 before the start is known. */
   position = -1;
+  /** What the last fetch has brought. */
+  fetchedMessages = 0;
   /** The core wants nothing for now. */
   paused = false;
   /** What the broker is known to have stored: read at assignment, or acknowledged since. */

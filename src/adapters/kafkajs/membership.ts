@@ -10,7 +10,13 @@
 import type { Clock, TimerHandle } from "../../types.ts";
 import { hideAborted } from "./aborted.ts";
 import { assigner } from "./assigner.ts";
-import type { ClientAssigner, ClientBroker, ClientCluster } from "./client.ts";
+import type {
+  ClientAssigner,
+  ClientBroker,
+  ClientCluster,
+  FetchRequest,
+  FetchResponse,
+} from "./client.ts";
 import { errorType } from "./errors.ts";
 import type { OwnedPartitions } from "./owned-partitions.ts";
 import { delay } from "./wait.ts";
@@ -23,6 +29,10 @@ export interface MembershipOwner {
   owned(): OwnedPartitions;
   /** Most bytes that a fetch shall bring of one partition (F1). */
   fetchBytes(): number;
+  /** Settles when one of the partitions that a fetch shall ask for needs records; undefined: now. */
+  untilNeeded(request: FetchRequest): Promise<void> | undefined;
+  /** What a fetch has brought, before kafkajs hands it on. */
+  fetched(response: FetchResponse): void;
   /** The broker has thrown the member out. */
   expelled(): void;
   /** The fetch position of a partition lies outside the log. */
@@ -36,16 +46,21 @@ const EXPELLED_TYPES: ReadonlySet<string> = new Set([
   "FENCED_INSTANCE_ID",
 ]);
 
-/** The part of a fetch request that says how much of each partition is wanted. */
-interface FetchRequest {
-  readonly topics?: readonly { readonly partitions: readonly { maxBytes: number }[] }[];
-}
-
 function limitPartitions(request: FetchRequest, maxBytes: number): void {
   for (const { partitions } of request.topics ?? []) {
     for (const partition of partitions) {
       partition.maxBytes = Math.min(partition.maxBytes, maxBytes);
     }
+  }
+}
+
+/**
+ * kafkajs puts what followed the last response, nothing, before the next one, and copies both into memory of its own;
+ * a response alone it takes as it is.
+ */
+function dropEmptyRemainders({ connectionPool }: ClientBroker): void {
+  for (const connection of connectionPool?.pool ?? []) {
+    if (connection.chunks?.every(({ length }) => length === 0)) connection.chunks = [];
   }
 }
 
@@ -188,9 +203,12 @@ export class Membership {
     broker.offsetFetch = (request) => this.#calmly(offsetFetch(request));
     broker.fetch = async (request) => {
       try {
+        await this.#owner.untilNeeded(request);
         limitPartitions(request, this.#owner.fetchBytes());
+        dropEmptyRemainders(broker);
         const response = await this.#calmly(fetch(request));
         hideAborted(response);
+        this.#owner.fetched(response);
         return response;
       } catch (error) {
         const failed = error as { name?: string; topic?: string; partition?: number };

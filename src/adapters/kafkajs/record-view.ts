@@ -3,6 +3,7 @@ import { headerList } from "../../header-list.ts";
 import type { RecordBatch } from "../../source/source.ts";
 import type { MessageHeaders } from "../../types.ts";
 import type { ClientMessage, HeaderValue } from "./client.ts";
+import type { HeldMemory } from "./response-memory.ts";
 
 /** Charged for the object of one decoded record (rule F2). */
 const RECORD_OVERHEAD_BYTES = 512;
@@ -84,9 +85,17 @@ class MessageView implements RecordBatch {
   readonly byteLength: number;
   readonly #messages: readonly ClientMessage[];
   readonly #start: number;
+  #memory: HeldMemory | undefined;
 
-  constructor(messages: readonly ClientMessage[], start: number, end: number) {
+  constructor(
+    messages: readonly ClientMessage[],
+    start: number,
+    end: number,
+    memory: HeldMemory | undefined,
+  ) {
     this.#messages = messages;
+    this.#memory = memory;
+    memory?.hold();
     this.#start = start;
     this.count = end - start;
     this.baseOffset = offsetAt(messages, start);
@@ -122,6 +131,15 @@ class MessageView implements RecordBatch {
   headersAt(index: number): MessageHeaders {
     return headersOf(this.#at(index));
   }
+
+  release(): void {
+    this.#memory?.release();
+    this.#memory = undefined;
+  }
+
+  keep(): void {
+    this.#memory = undefined;
+  }
 }
 
 /** A part of a fetch. */
@@ -134,10 +152,13 @@ export interface RecordView {
 /**
  * Record batches over messages[start…], in order: of at most 1024 records, and of offsets less than 2³² apart. Each
  * is made when it is asked for, so that its records are still in the cache when they are handled.
+ *
+ * @param memory What the messages are views of, where it may be used again: each batch holds it until it is released.
  */
 export function* recordViews(
   messages: readonly ClientMessage[],
   start: number,
+  memory?: HeldMemory,
 ): Generator<RecordView> {
   for (let from = start; from < messages.length; ) {
     const reach = offsetAt(messages, from) + MAX_DELTA;
@@ -145,7 +166,7 @@ export function* recordViews(
     const whole = offsetAt(messages, last - 1) <= reach;
     const end = whole ? last : indexOfOffset(messages, reach + 1);
     const endOffset = end === messages.length ? null : offsetAt(messages, end - 1) + 1;
-    yield { records: new MessageView(messages, from, end), endOffset };
+    yield { records: new MessageView(messages, from, end, memory), endOffset };
     from = end;
   }
 }

@@ -2,6 +2,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { SocketFactory, SocketRequest } from "./client.ts";
+import { ResponseMemory } from "./response-memory.ts";
 import { type OnRead, WholeResponses } from "./whole-responses.ts";
 
 /** TCP keep-alive probes start after this; what kafkajs uses. */
@@ -30,6 +31,8 @@ function openSocket({ host, port, ssl, onConnect }: SocketRequest, onread: OnRea
  * retry), and `destroy()` ends every request in flight.
  */
 export class Sockets {
+  /** Where their large responses are. */
+  readonly memory: ResponseMemory = new ResponseMemory();
   readonly #open = new Set<net.Socket>();
   readonly #make: SocketFactory | undefined;
   readonly #brokers: BrokerList;
@@ -50,7 +53,7 @@ export class Sockets {
   readonly factory: SocketFactory = (request) => {
     if (this.#refused) throw new Error(STOPPED);
     const make = this.#make;
-    const responses = new WholeResponses();
+    const responses = new WholeResponses(this.memory);
     const socket = make === undefined ? openSocket(request, responses.onread) : make(request);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     responses.attach(socket, make === undefined);

@@ -8,7 +8,13 @@ import type {
   SourceFactory,
   SourceListener,
 } from "../../source/source.ts";
-import type { ClientBatch, ClientConstructor, ClientConsumer, ClientEvents } from "./client.ts";
+import type {
+  ClientBatch,
+  ClientConstructor,
+  ClientConsumer,
+  ClientEvents,
+  FetchRequest,
+} from "./client.ts";
 import { Committer } from "./committer.ts";
 import {
   consumerOptions,
@@ -77,6 +83,8 @@ export class KafkajsSource implements Source {
       drain: () => this.#drain(),
       owned: () => this.#leases.table.owned(),
       fetchBytes: () => this.#fetchBytes(),
+      untilNeeded: (request) => this.#untilNeeded(request),
+      fetched: (response) => this.#sockets?.memory.fetched(response),
       expelled: () => this.#leases.loseAll(),
       outOfRange: (topic, partition) => this.#leases.outOfRange(topic, partition),
     });
@@ -113,6 +121,21 @@ export class KafkajsSource implements Source {
     const { maxInFlightBytes = Number.POSITIVE_INFINITY } = this.#group;
     const partitions = Math.max(1, this.#leases.table.known().length);
     return Math.max(MIN_FETCH_BYTES, Math.floor(maxInFlightBytes / 2 / partitions));
+  }
+
+  /** A fetch asks for all partitions of a broker: the first that needs records ends the rest of all. */
+  #untilNeeded({ topics = [] }: FetchRequest): Promise<void> | undefined {
+    const rests: Promise<void>[] = [];
+    for (const { topic, partitions } of topics) {
+      for (const { partition } of partitions) {
+        const lease = this.#leases.table.get(topic, partition);
+        if (lease?.state !== "live") return undefined;
+        const rest = this.#listener?.untilNeeded?.(lease, lease.fetchedMessages);
+        if (rest === undefined) return undefined;
+        rests.push(rest);
+      }
+    }
+    return rests.length === 0 ? undefined : Promise.race(rests);
   }
 
   async start(listener: SourceListener): Promise<void> {
@@ -235,13 +258,16 @@ export class KafkajsSource implements Source {
       return this.#advance({ ...batch, lastOffset: batch.lastOffset() });
     const highWatermark = Number(batch.highWatermark);
     lease.position = nextOffset;
+    lease.fetchedMessages = messages.length - first;
+    const memory = this.#sockets?.memory.of(batch.rawMessages);
     let held: undefined | Promise<void>;
-    for (const { records, endOffset } of recordViews(messages, first)) {
+    for (const { records, endOffset } of recordViews(messages, first, memory)) {
       const delivery = { lease, records, nextOffset: endOffset ?? nextOffset, highWatermark };
       held = this.#listener?.deliver(delivery) ?? held;
       // A handler may have ended the lease, or sought elsewhere: the rest is not wanted.
       if (lease.state !== "live" || lease.position !== nextOffset) break;
     }
+    memory?.release();
     if (held === undefined) return;
     return settledWithin(held, MAX_HOLD_MS, this.#group.clock).then(() => {});
   }

@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
 import type { OnReadOpts, Socket } from "node:net";
+import type { ResponseMemory } from "./response-memory.ts";
 
 /** Kafka says the length of a response before it: a big-endian unsigned int32. */
 const SIZE_BYTES = 4;
-/** Memory of a connection at first; it doubles until the largest response fits. */
-const FIRST_BYTES: number = 64 * 1024;
-/** Up to here a response is given as a buffer of its own. */
+/** Up to here a response, its length included, is gathered in memory of the connection and given as a copy. */
 const SMALL_BYTES: number = 64 * 1024;
+/** So long a response is believed to be before it is there; memory of a longer one doubles as it arrives. */
+const BELIEVED_BYTES: number = 4 * 1024 * 1024;
 
 /** `net.connect`'s option of that name: where a socket reads to, and whom it tells. */
 export type OnRead = OnReadOpts;
@@ -18,13 +19,23 @@ export type OnRead = OnReadOpts;
  * connection for the rest of it, and never finds the beginning of a response again: a broker that is killed while it
  * answers a fetch would stop the consumer for good.
  *
- * All responses are read into the same memory. Node makes a buffer outside of the heap for each chunk that arrives,
- * which took a fifth of the time in which 18 KB messages were received.
+ * A large response is read straight into memory of its own. Left to itself, Node makes a buffer outside of the heap for
+ * each chunk that arrives, which took a fifth of the time in which 18 KB messages were received.
  */
 export class WholeResponses {
-  #memory: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  readonly #memory: ResponseMemory;
+  readonly #small: Buffer = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  /** What is read into: small responses as they come, or one large one. */
+  #bytes: Buffer = this.#small;
   #filled = 0;
+  /** Where the large response ends; 0 while small ones are read. */
+  #end = 0;
   #give: (bytes: Uint8Array) => void = () => {};
+
+  /** @param memory Where large responses are read to. */
+  constructor(memory: ResponseMemory) {
+    this.#memory = memory;
+  }
 
   /** Lets a socket that is made with it read straight into the memory. */
   readonly onread: OnRead = {
@@ -57,38 +68,45 @@ export class WholeResponses {
 
   /** At least one byte. */
   #room(): Uint8Array {
-    if (this.#filled === this.#memory.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * this.#memory.length);
-      this.#memory.copy(larger);
-      this.#memory = larger;
-    }
-    return this.#memory.subarray(this.#filled);
+    if (this.#end === 0) return this.#small.subarray(this.#filled);
+    if (this.#filled === this.#bytes.length) this.#moveTo(this.#memory.take(2 * this.#filled));
+    return this.#bytes.subarray(this.#filled, this.#end);
   }
 
   #received(byteLength: number): void {
     this.#filled += byteLength;
-    let at = 0;
-    while (this.#filled - at >= SIZE_BYTES) {
-      const end = at + SIZE_BYTES + this.#memory.readUInt32BE(at);
-      if (end > this.#filled) break;
-      this.#giveWhole(this.#memory.subarray(at, end));
-      at = end;
-    }
-    if (at === 0) return;
-    this.#memory.copyWithin(0, at, this.#filled);
-    this.#filled -= at;
+    if (this.#end === 0) this.#giveSmall();
+    else if (this.#filled === this.#end) this.#giveLarge();
   }
 
-  /**
-   * kafkajs joins the pieces of a response in new memory before it looks at them; a response in one piece it keeps, and
-   * answers of a login it takes in one piece only.
-   */
-  #giveWhole(bytes: Buffer): void {
-    if (bytes.length <= SMALL_BYTES) {
-      this.#give(Buffer.from(bytes));
-      return;
+  /** All that are whole; a large one that has begun is read on where there is room for it. */
+  #giveSmall(): void {
+    let at = 0;
+    let length = 0;
+    while (this.#filled - at >= SIZE_BYTES) {
+      length = SIZE_BYTES + this.#small.readUInt32BE(at);
+      if (at + length > this.#filled) break;
+      this.#give(Buffer.from(this.#small.subarray(at, at + length)));
+      at += length;
+      length = 0;
     }
-    this.#give(bytes.subarray(0, SIZE_BYTES));
-    this.#give(bytes.subarray(SIZE_BYTES));
+    this.#small.copyWithin(0, at, this.#filled);
+    this.#filled -= at;
+    if (length <= SMALL_BYTES) return;
+    this.#end = length;
+    this.#moveTo(this.#memory.take(Math.min(length, BELIEVED_BYTES)));
+  }
+
+  #moveTo(memory: Buffer): void {
+    this.#bytes.copy(memory, 0, 0, this.#filled);
+    this.#bytes = memory;
+  }
+
+  #giveLarge(): void {
+    const response = this.#bytes.subarray(0, this.#end);
+    this.#bytes = this.#small;
+    this.#filled = 0;
+    this.#end = 0;
+    this.#give(response);
   }
 }
