@@ -17,8 +17,7 @@
  * included, from the first message on: divided by the number of processors, it is the least time that a message takes.
  *
  * The young generation of the main thread's heap has grown to 16 MiB long before; that of a thread stays small, as what
- * handlers throw away does not make it grow, and is collected four times as often. Threads of handlers that throw much
- * away get as much from the start (Node); `--young MIB` gives all threads that much, 0 leaves it to V8.
+ * handlers throw away does not make it grow. `--young MIB` gives threads that much from the start (Node).
  */
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -48,8 +47,6 @@ const KEYS = 200;
 const TOPIC = "bench";
 const APPENDED_TOGETHER = 50;
 const COUNTS: Readonly<Record<CpuWorkName, number>> = { sha256: 3000, json: 60_000 };
-/** MiB of each half of a thread's young generation; 0: as V8 has it. Hashes are faster where they are freed soon. */
-const YOUNG: Readonly<Record<CpuWorkName, number>> = { sha256: 0, json: 16 };
 
 const { values } = parseArgs({
   options: {
@@ -61,11 +58,8 @@ const { values } = parseArgs({
   },
 });
 
-/** For threads that are started from now on. */
-function setYoungGeneration(work: CpuWorkName): void {
-  if ("Bun" in globalThis || "Deno" in globalThis) return;
-  v8.setFlagsFromString(`--min-semi-space-size=${values.young ?? YOUNG[work]}`);
-}
+// For threads that are started from now on.
+if (values.young !== undefined) v8.setFlagsFromString(`--min-semi-space-size=${values.young}`);
 
 /** A cell without its source, and what a plain run of its handler comes to. */
 function cellOf(work: CpuWorkName): Omit<PlainCell, "topic"> {
@@ -117,7 +111,6 @@ async function onBroker(work: CpuWorkName, bootstrap: string): Promise<void> {
   const fill = { count: facts.count, keys: KEYS, bytes: value(0).length, value };
   const topic = await fillTopic(bootstrap, `workers-${work}`, fill);
   const cell = { ...facts, topic };
-  setYoungGeneration(work);
   const loops = new TwoPlainLoops({ cell, bootstrap });
   await compare({ ...cell, source: () => kafkaSource(bootstrap) }, `${work} broker`, {
     "kafkajs eachBatch": () => plainKafkajs(cell, bootstrap),
@@ -141,7 +134,6 @@ async function onLog(work: CpuWorkName, directory: string): Promise<void> {
   }
   await opened.close();
   const cell = { ...facts, topic: TOPIC };
-  setYoungGeneration(work);
   const loops = new TwoPlainLoops({ cell, directory });
   await compare({ ...cell, source: () => logSource(directory) }, `${work} log`, {
     "read() loop": () => plainLog(cell, directory),
