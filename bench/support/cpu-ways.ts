@@ -13,8 +13,8 @@ import type { CpuThreadData } from "./cpu-thread.ts";
 import { type CpuWorkName, cpuWorks, plainMessage } from "./cpu-work.ts";
 import { client, newGroup } from "./kafka.ts";
 
-/** Handler calls at once: all of them compute, so it is only how many wait beside a thread. */
-const CONCURRENCY = 64;
+/** Handler calls at once: all of them compute, so it is only how many wait beside a thread: 64 with two threads. */
+const CONCURRENCY = 128;
 const READ_BYTES: number = 1 << 17;
 
 /** What the plain loops know of a cell. */
