@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Buffer } from "node:buffer";
 import { log as logSource, openLog } from "../src/adapters/log.ts";
-import { createConsumer } from "../src/consumer.ts";
 import { oneRecord } from "../src/copied-records.ts";
 import { MessageView } from "../src/message.ts";
 import type { TopicOptions } from "../src/options.ts";
 import { PolledBatch } from "../src/polled-batch.ts";
+import { checksBytes, consumeAll } from "./consume-all.ts";
 import { removeTemporary, temporaryDirectory } from "./log/temporary.ts";
 
 afterAll(removeTemporary);
@@ -56,26 +56,9 @@ async function filled(): Promise<string> {
   return directory;
 }
 
-async function consume(directory: string, topic: Partial<TopicOptions>): Promise<void> {
-  const count = BATCHES * 10;
-  let done = 0;
-  const consumer = createConsumer({
-    source: logSource(directory),
-    groupId: "g",
-    workers: 1,
-    fromBeginning: true,
-    maxInFlightBytes: 3_000_000,
-    logger: false,
-    topics: { t: { virtualPartitions: true, ...topic } as TopicOptions },
-  });
-  const ended = new Promise<void>((resolve) => {
-    consumer.on("processed", (event) => {
-      done += event.count;
-      if (done === count) resolve();
-    });
-  });
-  await Promise.race([consumer.run(), ended]);
-  await consumer.close();
+function consume(directory: string, options: Partial<TopicOptions>): Promise<number> {
+  const consumed = { source: logSource(directory), topic: "t", count: BATCHES * 10, workers: 1 };
+  return consumeAll(consumed, options);
 }
 
 describe("buffers of the embedded log", () => {
@@ -94,19 +77,7 @@ describe("buffers of the embedded log", () => {
 
   test("what handlers in threads read is theirs until they have ended, though buffers are used again", async () => {
     const failures: string[] = [];
-    const module = new URL("./worker/modules/checks-bytes.ts", import.meta.url);
-    await consume(await filled(), {
-      module,
-      onError: "isolate",
-      deadLetterQueue: {
-        topic: false,
-        maxRetries: 0,
-        strategy: (failure) => {
-          failures.push(String(failure.error));
-          return "skip";
-        },
-      },
-    });
+    await consume(await filled(), checksBytes(failures));
     expect(failures).toEqual([]);
   });
 });

@@ -1,21 +1,9 @@
 import { Buffer } from "node:buffer";
+import { HeldMemory } from "../held-memory.ts";
 import type { StoredBatch } from "./read-batches.ts";
 
 /** Most buffers that wait to be used again: a partition is read in bursts, up to its budget and then not until half. */
 const MAX_FREE = 64;
-
-/** A buffer that one read has filled. */
-class Chunk {
-  readonly bytes: Buffer;
-  /** Deliveries from it that may still be read. */
-  lent = 0;
-  /** No more deliveries come from it. */
-  isDrained = false;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-  }
-}
 
 /**
  * The buffers that a lease reads into. A buffer is used again when all that was delivered from it has been released.
@@ -26,7 +14,8 @@ class Chunk {
 export class ReadChunks {
   readonly #chunkBytes: number;
   readonly #free: Buffer[] = [];
-  #current: Chunk | null = null;
+  /** What the last read has filled: held for what is delivered yet, and by each delivery. */
+  #current: HeldMemory | null = null;
 
   /** @param chunkBytes Buffers of exactly this size are used again: others hold little, or too much. */
   constructor(chunkBytes: number) {
@@ -41,29 +30,24 @@ export class ReadChunks {
     const buffer = batches[0]?.bytes.buffer;
     if (into !== undefined && buffer !== into.buffer) this.#free.push(into);
     if (buffer?.byteLength === this.#chunkBytes) {
-      this.#current = new Chunk(into?.buffer === buffer ? into : Buffer.from(buffer));
+      const bytes = into?.buffer === buffer ? into : Buffer.from(buffer);
+      this.#current = new HeldMemory(1, () => this.#reuse(bytes));
     }
     return batches;
   }
 
   /** Something of the last read is delivered. @returns To be called once when nobody reads it any more. */
   lend(): (() => void) | null {
-    const chunk = this.#current;
-    if (chunk === null) return null;
-    chunk.lent++;
-    return () => {
-      chunk.lent--;
-      this.#reuse(chunk);
-    };
+    const current = this.#current;
+    if (current === null) return null;
+    current.hold();
+    return () => current.release();
   }
 
   /** Nothing more is delivered from the last read. */
   drop(): void {
-    const chunk = this.#current;
+    this.#current?.release();
     this.#current = null;
-    if (chunk === null) return;
-    chunk.isDrained = true;
-    this.#reuse(chunk);
   }
 
   /** There is nothing to read for now: free buffers go. */
@@ -71,7 +55,7 @@ export class ReadChunks {
     this.#free.length = 0;
   }
 
-  #reuse({ bytes, lent, isDrained }: Chunk): void {
-    if (isDrained && lent === 0 && this.#free.length < MAX_FREE) this.#free.push(bytes);
+  #reuse(bytes: Buffer): void {
+    if (this.#free.length < MAX_FREE) this.#free.push(bytes);
   }
 }

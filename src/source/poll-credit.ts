@@ -3,9 +3,8 @@ import type { Clock, TimerHandle } from "../types.ts";
 /** Longest time that a delivery is held before its partition is paused, and that a source rests (F1). */
 const MAX_HOLD_MS = 50;
 
-/** A source that does not read on while a partition has so many messages. */
-interface Rest {
-  readonly messages: number;
+/** What a source waits for: 50 ms, unless it ends before. */
+interface Wait {
   readonly over: Promise<void>;
   readonly end: () => void;
 }
@@ -19,12 +18,10 @@ export interface CreditAccount {
   mapLimit: number;
   readonly pause: () => void;
   readonly resume: () => void;
-  /** Ends a hold early. */
-  release: (() => void) | null;
-  /** What the source waits for while it is held. */
-  held: Promise<void> | undefined;
-  /** What it waits for before it reads on; null when it does not. */
-  rest: Rest | null;
+  /** After a delivery above its share. */
+  hold: Wait | null;
+  /** Before the source reads on: while the partition has so many messages. */
+  rest: (Wait & { readonly messages: number }) | null;
 }
 
 /**
@@ -54,8 +51,7 @@ export class PollCredit {
       mapLimit: Number.POSITIVE_INFINITY,
       pause,
       resume,
-      release: null,
-      held: undefined,
+      hold: null,
       rest: null,
     };
     this.#accounts.add(account);
@@ -64,7 +60,7 @@ export class PollCredit {
 
   close(account: CreditAccount): void {
     this.#accounts.delete(account);
-    account.release?.();
+    account.hold?.end();
     account.rest?.end();
     for (const other of this.#accounts) this.#settle(other);
   }
@@ -75,8 +71,8 @@ export class PollCredit {
     account.bytes += bytes;
     if (account.paused || !this.isOver(account, 1)) return undefined;
     // A batch that was on its way joins the hold that runs.
-    account.held ??= this.#hold(account);
-    return account.held;
+    account.hold ??= this.#hold(account);
+    return account.hold.over;
   }
 
   /** Messages have ended. */
@@ -90,7 +86,7 @@ export class PollCredit {
   /** @returns A promise while the partition has so many messages: it settles when it has less, in 50 ms at most. */
   restWith(account: CreditAccount, messages: number): Promise<void> | undefined {
     if (account.messages < messages || !this.#accounts.has(account)) return undefined;
-    account.rest ??= this.#rest(account, messages);
+    account.rest ??= { ...this.#wait(() => (account.rest = null)), messages };
     return account.rest.over;
   }
 
@@ -132,41 +128,32 @@ export class PollCredit {
   }
 
   #settle(account: CreditAccount): void {
-    if (account.release !== null && !this.isOver(account, 1)) account.release();
+    if (account.hold !== null && !this.isOver(account, 1)) account.hold.end();
     if (account.paused && !this.isOver(account, 0.5)) {
       account.paused = false;
       account.resume();
     }
   }
 
-  #rest(account: CreditAccount, messages: number): Rest {
-    let end = (): void => {};
-    const over = new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimer(() => end(), MAX_HOLD_MS);
-      end = () => {
-        account.rest = null;
-        this.#clock.clearTimer(timer);
-        resolve();
-      };
+  #hold(account: CreditAccount): Wait {
+    return this.#wait((isTimeUp) => {
+      account.hold = null;
+      if (!isTimeUp || !this.#accounts.has(account) || !this.isOver(account, 1)) return;
+      account.paused = true;
+      account.pause();
     });
-    return { messages, over, end };
   }
 
-  #hold(account: CreditAccount): Promise<void> {
-    return new Promise((resolve) => {
-      const timer: TimerHandle = this.#clock.setTimer(() => {
-        if (this.#accounts.has(account) && this.isOver(account, 1)) {
-          account.paused = true;
-          account.pause();
-        }
-        account.release?.();
-      }, MAX_HOLD_MS);
-      account.release = () => {
-        account.release = null;
-        account.held = undefined;
+  #wait(ended: (isTimeUp: boolean) => void): Wait {
+    let end = (_: boolean): void => {};
+    const over = new Promise<void>((resolve) => {
+      const timer: TimerHandle = this.#clock.setTimer(() => end(true), MAX_HOLD_MS);
+      end = (isTimeUp) => {
         this.#clock.clearTimer(timer);
+        ended(isTimeUp);
         resolve();
       };
     });
+    return { over, end: () => end(false) };
   }
 }

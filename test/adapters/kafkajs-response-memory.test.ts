@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Buffer } from "node:buffer";
 import type { FetchedMessage, FetchResponse } from "../../src/adapters/kafkajs/client.ts";
-import { type HeldMemory, ResponseMemory } from "../../src/adapters/kafkajs/response-memory.ts";
+import { ResponseMemory } from "../../src/adapters/kafkajs/response-memory.ts";
+import type { HeldMemory } from "../../src/held-memory.ts";
 import { SEEDS, withSeed } from "../wasm/random.ts";
 
 const MIB = 2 ** 20;

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { kafkajs } from "../../src/adapters/kafkajs.ts";
-import { createConsumer } from "../../src/index.ts";
 import type { SourceBatch } from "../../src/source/source.ts";
+import { checksBytes, consumeAll } from "../consume-all.ts";
 import { Bench, bootstrap, Recorder, unique } from "./kafkajs-harness.ts";
 
 const VALUE_BYTES = 40_000;
@@ -79,38 +79,9 @@ describe.skipIf(bootstrap === "")("memory of fetches, on a broker", () => {
   test("what handlers in threads read is theirs until they have ended", async () => {
     const topic = await filled(3, 200);
     const failures: string[] = [];
-    let done = 0;
-    const consumer = createConsumer({
-      source: kafkajs({ brokers: [bootstrap], consumer: CONSUMER }),
-      groupId: unique("group"),
-      workers: 2,
-      fromBeginning: true,
-      maxInFlightBytes: 3_000_000,
-      logger: false,
-      topics: {
-        [topic]: {
-          module: new URL("../worker/modules/checks-bytes.ts", import.meta.url),
-          virtualPartitions: true,
-          onError: "isolate",
-          deadLetterQueue: {
-            topic: false,
-            maxRetries: 0,
-            strategy: ({ error }) => {
-              failures.push(String(error));
-              return "skip";
-            },
-          },
-        },
-      },
-    });
-    const ended = new Promise<void>((resolve) => {
-      consumer.on("processed", ({ count }) => {
-        done += count;
-        if (done === 600) resolve();
-      });
-    });
-    await Promise.race([consumer.run(), ended]);
-    await consumer.close();
+    const source = kafkajs({ brokers: [bootstrap], consumer: CONSUMER });
+    const consumed = { source, topic, count: 600, workers: 2 };
+    const done = await consumeAll(consumed, checksBytes(failures));
     expect([done, failures]).toEqual([600, []]);
   });
 });

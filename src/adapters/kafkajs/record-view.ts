@@ -1,9 +1,9 @@
 /** A batch of kafkajs messages as headrace reads it: by index, in place. */
 import { headerList } from "../../header-list.ts";
+import type { HeldMemory } from "../../held-memory.ts";
 import type { RecordBatch } from "../../source/source.ts";
 import type { MessageHeaders } from "../../types.ts";
 import type { ClientMessage, HeaderValue } from "./client.ts";
-import type { HeldMemory } from "./response-memory.ts";
 
 /** Charged for the object of one decoded record (rule F2). */
 const RECORD_OVERHEAD_BYTES = 512;
@@ -12,6 +12,9 @@ const HEADER_OVERHEAD_BYTES = 32;
 const MAX_DELTA = 0xffff_ffff;
 /** Records of one batch: few enough to stay in a processor's cache while they are hashed, placed and handled. */
 const MAX_VIEW_RECORDS = 1024;
+
+/** What the records of a batch are views of. */
+type Held = Pick<HeldMemory, "hold" | "release">;
 
 const NO_HEADERS = headerList([]);
 const NO_BYTES = new Uint8Array(0);
@@ -85,13 +88,13 @@ class MessageView implements RecordBatch {
   readonly byteLength: number;
   readonly #messages: readonly ClientMessage[];
   readonly #start: number;
-  #memory: HeldMemory | undefined;
+  #memory: Held | undefined;
 
   constructor(
     messages: readonly ClientMessage[],
     start: number,
     end: number,
-    memory: HeldMemory | undefined,
+    memory: Held | undefined,
   ) {
     this.#messages = messages;
     this.#memory = memory;
@@ -158,7 +161,7 @@ export interface RecordView {
 export function* recordViews(
   messages: readonly ClientMessage[],
   start: number,
-  memory?: HeldMemory,
+  memory?: Held,
 ): Generator<RecordView> {
   for (let from = start; from < messages.length; ) {
     const reach = offsetAt(messages, from) + MAX_DELTA;

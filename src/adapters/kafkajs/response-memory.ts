@@ -1,16 +1,10 @@
 /** The memory that large responses are read into, and who still needs it. */
 import { Buffer } from "node:buffer";
+import { HeldMemory } from "../../held-memory.ts";
 import type { FetchedMessage, FetchResponse } from "./client.ts";
 
 /** Most bytes that wait to be used again: what a partition may be behind its budget when it is read on, by default. */
 const MAX_FREE_BYTES: number = 32 * 1024 * 1024;
-
-/** Memory of one response, held by whoever may still read it. */
-export interface HeldMemory {
-  hold(): void;
-  /** Once for each `hold()`. */
-  release(): void;
-}
 
 /** Memory comes in four sizes per doubling, so that responses of about the same size fit into that of one another. */
 function capacityFor(bytes: number): number {
@@ -57,16 +51,7 @@ export class ResponseMemory {
     if (partitions.length === 0) this.#clear();
     const memory = this.#memoryOf(partitions);
     if (memory === undefined) return;
-    let holders = partitions.length;
-    const held: HeldMemory = {
-      hold: () => {
-        holders++;
-      },
-      release: () => {
-        holders--;
-        if (holders === 0) this.#putBack(memory);
-      },
-    };
+    const held = new HeldMemory(partitions.length, () => this.#putBack(memory));
     for (const messages of partitions) this.#held.set(messages, held);
   }
 
